@@ -1,0 +1,3 @@
+"""AiiDA workflows for machine-learned potentials that know oxidation states."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,109 @@
+"""What an engine must offer: train a committee, evaluate a batch, save and load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.redox.configuration import Configuration
+
+__all__ = ("CommitteeEvaluation", "CommitteePotential", "Engine", "TrainingResult")
+
+
+@dataclass(frozen=True, eq=False)
+class CommitteeEvaluation:
+    """Predictions of every committee member for one configuration.
+
+    Attributes:
+        energies: eV, shape (n_members,).
+        forces: eV/Å, shape (n_members, n_atoms, 3).
+        stresses: eV/Å³, shape (n_members, 3, 3), ASE sign, or None when not asked for.
+    """
+
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    stresses: NDArray[np.float64] | None = None
+
+    @property
+    def energy(self) -> float:
+        """Committee mean of the energy in eV."""
+        return float(self.energies.mean())
+
+    @property
+    def energy_std(self) -> float:
+        """Standard deviation of the energy over the committee in eV."""
+        return float(self.energies.std())
+
+    @property
+    def mean_forces(self) -> NDArray[np.float64]:
+        """Committee mean of the forces in eV/Å, shape (n_atoms, 3)."""
+        mean: NDArray[np.float64] = self.forces.mean(axis=0)
+        return mean
+
+
+class CommitteePotential(Protocol):
+    """A trained committee of potentials that share one encoding."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """How species become what the engine takes."""
+
+    @property
+    def n_members(self) -> int:
+        """Size of the committee."""
+
+    def evaluate(
+        self, configurations: Sequence[Configuration], *, stress: bool = False
+    ) -> list[CommitteeEvaluation]:
+        """Evaluate a batch of configurations, in the order given."""
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors) and the typed configuration with their hashes to an empty folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What training gives back.
+
+    Attributes:
+        potential: the trained committee.
+        history: one entry an epoch and member: ``member``, ``epoch``, ``loss_train``, ``loss_validation``,
+            ``energy_mae_ev_per_atom``, ``force_mae_ev_per_angstrom`` (validation set).
+        best_epochs: for each member, the epoch whose weights were kept.
+    """
+
+    potential: CommitteePotential
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epochs: list[int] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """One machine-learning package behind the contract."""
+
+    name: str
+
+    def train(
+        self,
+        training: Sequence[Frame],
+        validation: Sequence[Frame],
+        settings: TrainingSettings,
+        *,
+        checkpoint_folder: Path,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> TrainingResult:
+        """Train a committee.
+
+        Checkpoints go to ``checkpoint_folder``; when it already holds some of an interrupted training
+        with the same settings, training goes on from there. ``on_epoch`` sees every history entry as it is made.
+        """
+
+    def load(self, folder: Path, *, device: str = "cpu") -> CommitteePotential:
+        """Load what :meth:`CommitteePotential.save` wrote, after checking its hashes."""

@@ -1,0 +1,39 @@
+"""Typed settings of a committee training, the same for every engine."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ("TrainingSettings",)
+
+
+class TrainingSettings(BaseModel):
+    """How a committee is trained. Energies in eV, lengths in Å."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: str = Field("mace", description="Name of the engine.")
+    encoding: Literal["species", "none"] = Field(
+        "species",
+        description="'species': every (element, oxidation state) is a species of its own; "
+        "'none': the redox-unaware baseline.",
+    )
+    seeds: tuple[int, ...] = Field((1, 2, 3, 4), min_length=1, description="One committee member a seed.")
+    max_epochs: int = Field(200, ge=1, description="Upper bound on the epochs of a member.")
+    patience: int = Field(50, ge=1, description="Epochs without a better validation loss before stopping.")
+    batch_size: int = Field(4, ge=1, description="Frames a gradient step.")
+    learning_rate: float = Field(0.01, gt=0, description="Learning rate at the start.")
+    energy_weight: float = Field(10.0, ge=0, description="Weight of the squared energy error per atom.")
+    force_weight: float = Field(1.0, ge=0, description="Weight of the squared force error.")
+    dtype: Literal["float32", "float64"] = Field("float64", description="Floating-point type of the weights.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'auto' takes a GPU where there is one.")
+    architecture: dict[str, Any] = Field(default_factory=dict, description="The engine's own architecture settings.")
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"the seeds {list(seeds)} repeat; give every committee member a seed of its own")
+        return seeds

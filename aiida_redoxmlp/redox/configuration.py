@@ -1,0 +1,64 @@
+"""A periodic structure in which every atom has an oxidation state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+__all__ = ("OXIDATION_STATES_ARRAY", "Configuration")
+
+OXIDATION_STATES_ARRAY = "oxidation_states"
+"""Name of the per-atom array that carries oxidation states on an :class:`ase.Atoms`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """Atoms of a fully periodic cell with their oxidation states.
+
+    Attributes:
+        numbers: atomic numbers of the real elements, shape (n_atoms,).
+        positions: Cartesian positions in Å, shape (n_atoms, 3).
+        cell: cell vectors as rows in Å, shape (3, 3).
+        oxidation_states: integer charge of every atom, shape (n_atoms,).
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    oxidation_states: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of atoms."""
+        return len(self.numbers)
+
+    @property
+    def total_charge(self) -> int:
+        """Sum of the oxidation states."""
+        return int(self.oxidation_states.sum())
+
+    def to_ase(self) -> Atoms:
+        """Return the structure as ASE atoms, oxidation states in the array ``oxidation_states``."""
+        atoms = Atoms(numbers=self.numbers, positions=self.positions, cell=self.cell, pbc=True)
+        atoms.new_array(OXIDATION_STATES_ARRAY, self.oxidation_states.copy())
+        return atoms
+
+    @classmethod
+    def from_ase(cls, atoms: Atoms) -> Configuration:
+        """Read a configuration from ASE atoms.
+
+        Without the array ``oxidation_states`` every atom is taken as neutral.
+        """
+        states = atoms.arrays.get(OXIDATION_STATES_ARRAY, np.zeros(len(atoms)))
+        return cls(
+            numbers=np.asarray(atoms.numbers, dtype=np.int64),
+            positions=np.asarray(atoms.positions, dtype=np.float64),
+            cell=np.asarray(atoms.cell.array, dtype=np.float64),
+            oxidation_states=np.asarray(states, dtype=np.int64),
+        )
+
+    def moved_to(self, positions: NDArray[np.float64]) -> Configuration:
+        """Return the same atoms and states at other positions (Å, shape (n_atoms, 3))."""
+        return replace(self, positions=np.asarray(positions, dtype=np.float64))

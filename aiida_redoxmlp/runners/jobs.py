@@ -1,0 +1,161 @@
+"""Typed input and output files of the programs that run inside a job.
+
+A job's folder holds ``input.json`` (one of the ``…Job`` models), the data files it names, and after the run
+``output.json`` (one of the ``…Output`` models) and ``progress.jsonl``, a line of JSON a sign of life.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aiida_redoxmlp.engines.settings import TrainingSettings
+
+__all__ = (
+    "INPUT_FILE",
+    "MODEL_FOLDER",
+    "OUTPUT_FILE",
+    "PROGRESS_FILE",
+    "EvaluateJob",
+    "EvaluateOutput",
+    "FrameEvaluation",
+    "PatternResult",
+    "SearchJob",
+    "SearchOutput",
+    "SpeciesError",
+    "TrainJob",
+    "TrainOutput",
+)
+
+INPUT_FILE = "input.json"
+OUTPUT_FILE = "output.json"
+PROGRESS_FILE = "progress.jsonl"
+MODEL_FOLDER = "model"
+
+
+class _JobFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainJob(_JobFile):
+    """Input of ``redoxmlp-run train``."""
+
+    job: Literal["train"] = "train"
+    dataset: str = Field("dataset.npz", description="Dataset file; ambiguous frames are left out of training.")
+    settings: TrainingSettings
+    validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the frames held out for early stopping.")
+    include_ambiguous: bool = Field(False, description="Train on frames whose charges close only with doubt as well.")
+
+
+class TrainOutput(_JobFile):
+    """Output of ``redoxmlp-run train``; the weights are in the folder ``model``."""
+
+    engine: str
+    encoding: str
+    species: list[str]
+    seeds: list[int]
+    best_epochs: list[int]
+    n_training_frames: int
+    n_validation_frames: int
+    energy_mae_ev_per_atom: float = Field(description="Committee mean on the validation frames.")
+    force_mae_ev_per_angstrom: float = Field(description="Committee mean on the validation frames.")
+    wall_time_s: float
+    device: str
+    versions: dict[str, str]
+
+
+class EvaluateJob(_JobFile):
+    """Input of ``redoxmlp-run evaluate``."""
+
+    job: Literal["evaluate"] = "evaluate"
+    dataset: str = "dataset.npz"
+    model: str = MODEL_FOLDER
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    allowed_states: dict[str, list[int]] = Field(
+        default_factory=dict,
+        description="States of each redox element; where given, the lowest-energy charge-balanced pattern of every "
+        "frame's geometry is compared with the pattern DFT found (at most 64 patterns a frame).",
+    )
+
+
+class SpeciesError(_JobFile):
+    """Errors of the committee mean over the atoms of one species."""
+
+    species: str
+    n_atoms: int
+    force_mae_ev_per_angstrom: float
+    force_rmse_ev_per_angstrom: float
+
+
+class FrameEvaluation(_JobFile):
+    """Prediction for one frame, beside its label."""
+
+    group: str
+    step: int
+    source: str
+    pattern: list[int]
+    ambiguous: bool
+    energy_dft_ev: float
+    energy_mlp_ev: float
+    energy_mlp_std_ev: float
+    force_mae_ev_per_angstrom: float
+    max_force_std_ev_per_angstrom: float
+    lowest_pattern: list[int] | None = Field(None, description="Lowest-energy pattern of this geometry, if asked for.")
+
+
+class EvaluateOutput(_JobFile):
+    """Output of ``redoxmlp-run evaluate``; forces are in ``forces.npz`` (``dft``, ``mlp``, ``species``)."""
+
+    encoding: str
+    energy_mae_ev_per_atom: float
+    energy_rmse_ev_per_atom: float
+    force_mae_ev_per_angstrom: float
+    force_rmse_ev_per_angstrom: float
+    per_species: list[SpeciesError]
+    frames: list[FrameEvaluation]
+    pattern_recovery: float | None = Field(None, description="Share of frames whose lowest pattern is DFT's.")
+
+
+class SearchJob(_JobFile):
+    """Input of ``redoxmlp-run search``."""
+
+    job: Literal["search"] = "search"
+    structure: str = Field("structure.json", description="Parent structure: numbers, positions, cell, oxidation_states.")
+    model: str = MODEL_FOLDER
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    redox_sites: list[int]
+    allowed_states: dict[str, list[int]]
+    total_charge: int = 0
+    reduce_by_symmetry: bool = True
+    symmetry_tolerance: float = Field(0.01, gt=0, description="spglib's symprec in Å.")
+    relax: bool = True
+    force_tolerance: float = Field(0.02, gt=0, description="Largest force component at the end, in eV/Å.")
+    max_steps: int = Field(200, ge=1)
+    pre_distortion: float = Field(1.0, ge=0, description="Strength of the pattern's bond-length seed before relaxing.")
+    max_patterns: int = Field(10_000, ge=1, description="Refuse to enumerate more patterns than this.")
+
+
+class PatternResult(_JobFile):
+    """One searched pattern."""
+
+    states: list[int]
+    multiplicity: int = Field(description="Number of patterns equivalent to this one by symmetry.")
+    orbit: int = Field(description="Patterns with the same number are equivalent by the symmetry of the parent.")
+    energy_ev: float
+    energy_std_ev: float
+    energies_ev: list[float] = Field(description="Each committee member's energy at the relaxed geometry.")
+    positions: list[list[float]]
+    max_force_ev_per_angstrom: float
+    converged: bool
+    steps: int
+
+
+class SearchOutput(_JobFile):
+    """Output of ``redoxmlp-run search``: patterns in ascending energy."""
+
+    patterns: list[PatternResult]
+    n_patterns_total: int
+    n_patterns_distinct: int
+    wall_time_s: float
+    device: str
