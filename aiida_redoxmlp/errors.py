@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 __all__ = (
     "ClosureError",
     "ConfigurationError",
@@ -9,6 +11,8 @@ __all__ = (
     "ModelIntegrityError",
     "OutputFormatError",
     "RedoxmlpError",
+    "TrainingDivergedError",
+    "explain",
 )
 
 
@@ -34,3 +38,28 @@ class OutputFormatError(RedoxmlpError):
 
 class ModelIntegrityError(RedoxmlpError):
     """Model files whose content does not match the hash they were stored with."""
+
+
+class TrainingDivergedError(RedoxmlpError):
+    """A training whose loss is no longer a number."""
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """Turn a validation error into one sentence an entry: where, what was given, what is allowed.
+
+    Args:
+        error: what pydantic found.
+        source: name of the file or input that was validated.
+    """
+    sentences = []
+    for entry in error.errors():
+        where = ".".join(str(part) for part in entry["loc"]) or "the whole"
+        if entry["type"] == "extra_forbidden":
+            sentences.append(f"{source}: the key {where!r} is not known; remove it or check its spelling.")
+        elif entry["type"] == "missing":
+            sentences.append(f"{source}: the key {where!r} is missing; add it.")
+        else:
+            message = entry["msg"].removeprefix("Value error, ")
+            given = "" if isinstance(entry["input"], dict | list) else f" (given: {entry['input']!r})"
+            sentences.append(f"{source}: {where}: {message[:1].lower()}{message[1:]}{given}.")
+    return " ".join(sentences)

@@ -60,6 +60,10 @@ class CommitteePotential(Protocol):
     def n_members(self) -> int:
         """Size of the committee."""
 
+    @property
+    def device(self) -> str:
+        """Where the committee runs: ``cpu`` or ``cuda``."""
+
     def evaluate(
         self, configurations: Sequence[Configuration], *, stress: bool = False
     ) -> list[CommitteeEvaluation]:
@@ -89,6 +93,8 @@ class Engine(Protocol):
     """One machine-learning package behind the contract."""
 
     name: str
+    packages: tuple[str, ...]
+    """Distributions whose versions decide the numbers, for provenance."""
 
     def train(
         self,

@@ -1,0 +1,1 @@
+"""Ground-state search over redox patterns with a committee of potentials."""

@@ -1,0 +1,53 @@
+"""The campaign's last step: the potential's ranking beside DFT's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import calcfunction
+
+__all__ = ("conclude",)
+
+
+@calcfunction
+def conclude(search: orm.Dict, **checks: orm.Dict) -> orm.Dict:
+    """Join the ranking of a search with the DFT checks of its lowest patterns.
+
+    Args:
+        search: report of a search, patterns in ascending energy.
+        checks: for every checked rank ``rank_N_verdict`` (what DFT found) and ``rank_N_parameters`` (pw.x's output
+            parameters, energy in eV).
+
+    Returns:
+        ``patterns`` with the energies of potential and DFT at the same geometry (eV), ``ground_state`` (the lowest
+        by DFT among the checked patterns that landed, else the lowest by the potential), ``decided_by`` and
+        ``gap_ev`` to the runner-up by the same judge (null with a single pattern).
+    """
+    patterns: list[dict[str, Any]] = []
+    for rank, found in enumerate(search.get_dict()["patterns"]):
+        verdict = checks.get(f"rank_{rank}_verdict")
+        parameters = checks.get(f"rank_{rank}_parameters")
+        patterns.append(
+            {
+                "states": found["states"],
+                "orbit": found["orbit"],
+                "multiplicity": found["multiplicity"],
+                "energy_mlp_ev": found["energy_ev"],
+                "energy_mlp_std_ev": found["energy_std_ev"],
+                "energy_dft_ev": parameters.get_dict()["energy"] if parameters is not None else None,
+                "pattern_found_by_dft": verdict.get_dict()["found"] if verdict is not None else None,
+                "dft_confidence": verdict.get_dict()["confidence"] if verdict is not None else None,
+            }
+        )
+    landed = [one for one in patterns if one["pattern_found_by_dft"] == one["states"]]
+    judge, ranked = ("dft", "energy_dft_ev") if landed else ("potential", "energy_mlp_ev")
+    order = sorted(landed or patterns, key=lambda one: one[ranked])
+    return orm.Dict(
+        {
+            "patterns": patterns,
+            "ground_state": order[0]["states"],
+            "decided_by": judge,
+            "gap_ev": order[1][ranked] - order[0][ranked] if len(order) > 1 else None,
+        }
+    )

@@ -1,0 +1,84 @@
+"""What the calculations that run one of our own programs in a job have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+from pydantic import BaseModel
+
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.runners.jobs import INPUT_FILE, MODEL_FOLDER, OUTPUT_FILE, PROGRESS_FILE
+
+__all__ = ("RunnerCalculation",)
+
+STDOUT_FILE = "stdout.txt"
+STDERR_FILE = "stderr.txt"
+
+
+class RunnerCalculation(CalcJob):
+    """A job that runs ``redoxmlp-run JOB`` on a typed input file and leaves a typed output file."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define the inputs and exit codes every runner shares."""
+        super().define(spec)
+        spec.inputs["metadata"]["options"]["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        spec.inputs["metadata"]["options"]["withmpi"].default = False
+        spec.inputs["metadata"]["options"]["output_filename"].default = STDOUT_FILE
+        spec.exit_code(
+            300,
+            "ERROR_INPUT_REFUSED",
+            message="The program refused its input: {reason}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            301,
+            "ERROR_OUTPUT_MISSING",
+            message="The job left no `output.json`; its last words were: {reason}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            302, "ERROR_OUTPUT_INVALID", message="The job's output cannot be read: {reason}", invalidates_cache=True
+        )
+
+    @abstractmethod
+    def write_job(self, folder: Folder) -> BaseModel:
+        """Write the job's data files to ``folder`` and return its typed input."""
+
+    @property
+    @abstractmethod
+    def retrieve_list(self) -> list[Any]:
+        """Files to retrieve besides the typed output, the progress file and the streams."""
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the typed input file and name what to run and to retrieve."""
+        job = self.write_job(folder)
+        with folder.open(INPUT_FILE, "w") as handle:
+            handle.write(job.model_dump_json(indent=2))
+
+        code_info = CodeInfo()
+        code_info.code_uuid = self.inputs.code.uuid
+        code_info.cmdline_params = [job.model_dump()["job"]]
+        code_info.stdout_name = STDOUT_FILE
+        code_info.stderr_name = STDERR_FILE
+
+        calc_info = CalcInfo()
+        calc_info.codes_info = [code_info]
+        calc_info.retrieve_list = [OUTPUT_FILE, PROGRESS_FILE, STDOUT_FILE, STDERR_FILE, *self.retrieve_list]
+        return calc_info
+
+    @staticmethod
+    def write_model(model: ModelData, folder: Folder) -> None:
+        """Copy a model's files to the job's folder."""
+        model.base.repository.copy_tree(folder.get_subfolder(MODEL_FOLDER, create=True).abspath)
+
+    @staticmethod
+    def write_dataset(dataset: DatasetData, folder: Folder, name: str) -> None:
+        """Copy a dataset's file to the job's folder under ``name``."""
+        with dataset.open(mode="rb") as stream:
+            folder.create_file_from_filelike(stream, name, mode="wb")

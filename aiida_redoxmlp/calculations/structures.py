@@ -1,0 +1,129 @@
+"""Provenance-tracked steps on structures: seeding a pattern, taking over a geometry, reading the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import calcfunction
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, distinct_patterns
+from aiida_redoxmlp.redox.magnetic_order import moment_signs
+from aiida_redoxmlp.redox.pattern import Pattern
+from aiida_redoxmlp.redox.seeds import build_seed
+from aiida_redoxmlp.redox.symmetry import site_permutations
+
+__all__ = ("compare_with_wanted", "list_patterns", "seed_structure", "with_positions")
+
+
+@calcfunction
+def list_patterns(structure: orm.StructureData, redox: orm.Dict) -> orm.Dict:
+    """List the charge-balanced patterns of a structure and their symmetry orbits.
+
+    The answer has ``sites``, ``oxidation_states`` (per atom, 0 on the redox sites) and ``patterns``, each with
+    ``states``, ``orbit`` and ``multiplicity``; patterns of one orbit are equivalent by symmetry.
+    """
+    chemistry = RedoxChemistry.model_validate(redox.get_dict())
+    atoms = structure.get_ase()
+    symbols = atoms.get_chemical_symbols()
+    sites, background = chemistry.sites_and_background(symbols)
+    patterns = charge_balanced_patterns(
+        symbols, sites, chemistry.table().allowed_states(symbols, sites), chemistry.total_charge - sum(background)
+    )
+    orbits = distinct_patterns(patterns, site_permutations(atoms))
+    return orm.Dict(
+        {
+            "sites": list(sites),
+            "oxidation_states": background,
+            "patterns": [
+                {"states": list(member.states), "orbit": index, "multiplicity": orbit.multiplicity}
+                for index, orbit in enumerate(orbits)
+                for member in orbit.members
+            ],
+        }
+    )
+
+
+@calcfunction
+def seed_structure(
+    structure: HubbardStructureData, pattern: orm.List, redox: orm.Dict, seed: orm.Dict
+) -> dict[str, orm.Data]:
+    """Prepare a structure so that DFT lands on a wanted pattern.
+
+    Args:
+        structure: the structure with its Hubbard parameters, which belong to sites and are kept.
+        pattern: wanted states of the redox sites.
+        redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
+        seed: ``magnetic_order`` (a name or a list of signs), ``pre_distortion`` and ``strength``.
+
+    Returns:
+        ``structure`` with one kind a redox site and shifted ligands, and ``parameters`` for pw.x.
+    """
+    chemistry = RedoxChemistry.model_validate(redox.get_dict())
+    atoms = structure.get_ase()
+    symbols = atoms.get_chemical_symbols()
+    sites, _ = chemistry.sites_and_background(symbols)
+    wanted = Pattern(sites, tuple(pattern.get_list()))
+    options = seed.get_dict()
+    made = build_seed(
+        atoms,
+        wanted,
+        signs=moment_signs(atoms, sites, options["magnetic_order"]),
+        strength=options["strength"],
+        pre_distortion=options["pre_distortion"],
+        valence_electrons=chemistry.table().valence_electrons,
+    )
+    seeded = HubbardStructureData(
+        cell=structure.cell,
+        sites=[
+            (symbol, kind, tuple(position))
+            for symbol, kind, position in zip(symbols, made.kinds, made.positions.tolist(), strict=True)
+        ],
+        hubbard=structure.hubbard,
+    )
+    parameters: dict[str, Any] = {
+        "SYSTEM": {
+            "starting_magnetization": dict(made.starting_magnetization),
+            "starting_ns_eigenvalue": [list(entry) for entry in made.starting_ns_eigenvalue],
+        },
+        "ELECTRONS": {"mixing_fixed_ns": made.mixing_fixed_ns} if made.mixing_fixed_ns else {},
+    }
+    return {"structure": seeded, "parameters": orm.Dict(parameters)}
+
+
+@calcfunction
+def with_positions(structure: HubbardStructureData, geometry: orm.StructureData) -> HubbardStructureData:
+    """Return the structure with its Hubbard parameters at the cell and positions of another of the same atoms."""
+    atoms = geometry.get_ase()
+    return HubbardStructureData(
+        cell=atoms.cell.tolist(),
+        sites=[
+            (structure.get_kind(site.kind_name).symbol, site.kind_name, tuple(position))
+            for site, position in zip(structure.sites, atoms.positions.tolist(), strict=True)
+        ],
+        hubbard=structure.hubbard,
+    )
+
+
+@calcfunction
+def compare_with_wanted(oxidation_states: OxidationStatesData, wanted: orm.List, step: orm.Int) -> orm.Dict:
+    """Compare the pattern DFT found at one ionic step with the wanted one.
+
+    Returns ``wanted``, ``found``, ``landed``, ``ambiguous``, ``confidence`` (the least sure site) and ``margin`` (in
+    nats; null when only one assignment closes the charge).
+    """
+    found = oxidation_states.pattern(step.value)
+    margin = float(oxidation_states.get_array("margins")[step.value])
+    return orm.Dict(
+        {
+            "wanted": wanted.get_list(),
+            "found": list(found.states),
+            "landed": list(found.states) == wanted.get_list(),
+            "ambiguous": bool(oxidation_states.get_array("ambiguous")[step.value]),
+            "confidence": float(oxidation_states.get_array("confidences")[step.value].min()),
+            "margin": margin if margin < float("inf") else None,
+        }
+    )

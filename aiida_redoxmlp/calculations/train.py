@@ -1,0 +1,82 @@
+"""Training a committee of potentials as a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from pydantic import ValidationError
+
+from aiida_redoxmlp.calculations.runner import RunnerCalculation
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.errors import explain
+from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, TrainJob
+
+__all__ = ("TrainCalculation",)
+
+
+def _validate_settings(node: orm.Dict | None, _: Any) -> str | None:
+    if node is None:
+        return None
+    try:
+        TrainingSettings.model_validate(node.get_dict())
+    except ValidationError as error:
+        return explain(error, "settings")
+    return None
+
+
+class TrainCalculation(RunnerCalculation):
+    """Train a committee on a dataset; ambiguous frames are left out unless asked for."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.input("dataset", valid_type=DatasetData, help="Labelled frames.")
+        spec.input(
+            "settings",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            validator=_validate_settings,
+            help="Training settings, the fields of `aiida_redoxmlp.engines.settings.TrainingSettings`.",
+        )
+        spec.input(
+            "validation_fraction",
+            valid_type=orm.Float,
+            serializer=orm.to_aiida_type,
+            default=lambda: orm.Float(0.15),
+            help="Share of every trajectory's last frames held out for early stopping.",
+        )
+        spec.input(
+            "include_ambiguous",
+            valid_type=orm.Bool,
+            serializer=orm.to_aiida_type,
+            default=lambda: orm.Bool(False),
+            help="Train on frames whose charges close only with doubt as well.",
+        )
+        spec.inputs["metadata"]["options"]["parser_name"].default = "redoxmlp.train"
+        spec.output("model", valid_type=ModelData, help="The committee.")
+        spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.TrainOutput`.")
+        spec.output("history", valid_type=orm.ArrayData, help="Learning curves: one array a quantity, one row an epoch.")
+        spec.exit_code(
+            310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True
+        )
+
+    @property
+    def retrieve_list(self) -> list[Any]:
+        """The model's folder."""
+        return [MODEL_FOLDER]
+
+    def write_job(self, folder: Folder) -> TrainJob:
+        """Write the dataset file and return the typed input."""
+        job = TrainJob(
+            settings=TrainingSettings.model_validate(self.inputs.settings.get_dict()),
+            validation_fraction=self.inputs.validation_fraction.value,
+            include_ambiguous=self.inputs.include_ambiguous.value,
+        )
+        self.write_dataset(self.inputs.dataset, folder, job.dataset)
+        return job

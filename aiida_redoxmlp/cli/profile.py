@@ -1,0 +1,75 @@
+"""Loading the AiiDA profile for commands that need one."""
+
+from __future__ import annotations
+
+from aiida import load_profile, orm
+from aiida.common.exceptions import AiidaException, NotExistent
+from aiida.manage import get_manager
+
+from aiida_redoxmlp.errors import InputError
+
+__all__ = ("ensure_daemon", "ensure_profile", "load_node", "load_process")
+
+
+def ensure_profile() -> None:
+    """Load the default profile unless one is loaded.
+
+    Raises:
+        InputError: if there is no profile.
+    """
+    if get_manager().get_profile() is not None:
+        return
+    try:
+        load_profile()
+    except AiidaException as error:
+        raise InputError(f"No AiiDA profile can be loaded ({error}); make one with `verdi presto`.") from error
+
+
+def ensure_daemon() -> None:
+    """Check that the daemon runs.
+
+    Raises:
+        InputError: if it does not.
+    """
+    if not get_manager().get_daemon_client().is_daemon_running:
+        raise InputError("The AiiDA daemon is not running; start it with `verdi daemon start`.")
+
+
+def load_node(identifier: str) -> orm.Node:
+    """Load a node by PK, UUID or label.
+
+    Raises:
+        InputError: if there is no such node.
+    """
+    ensure_profile()
+    try:
+        return orm.load_node(identifier)
+    except (NotExistent, ValueError) as error:
+        raise InputError(f"There is no node {identifier!r} in this profile; give a PK or a UUID.") from error
+
+
+def load_process(identifier: str | None, label: str) -> orm.ProcessNode:
+    """Load a process by PK or UUID, by default the latest of its kind.
+
+    Args:
+        identifier: PK or UUID, or None for the latest.
+        label: process label, such as ``CampaignWorkChain``.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if identifier is None:
+        ensure_profile()
+        latest = (
+            orm.QueryBuilder()
+            .append(orm.ProcessNode, filters={"attributes.process_label": label})
+            .order_by({orm.ProcessNode: {"id": "desc"}})
+            .first(flat=True)
+        )
+        if latest is None:
+            raise InputError(f"This profile has no {label} yet; launch one with `aiida-redoxmlp launch`.")
+        return latest
+    node = load_node(identifier)
+    if not isinstance(node, orm.ProcessNode) or node.process_label != label:
+        raise InputError(f"<{identifier}> is a {node.__class__.__name__}, not a {label}; give the PK of one.")
+    return node

@@ -1,0 +1,28 @@
+"""``aiida-redoxmlp status``: where a campaign stands."""
+
+from __future__ import annotations
+
+import click
+from aiida import orm
+from rich.console import Console
+from rich.table import Table
+
+from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.cli.watch import describe, walk
+
+__all__ = ("status",)
+
+
+@click.command()
+@click.argument("campaign", required=False)
+def status(campaign: str | None) -> None:
+    """Show the process tree of CAMPAIGN (PK or UUID), by default the latest."""
+    node = load_process(campaign, "CampaignWorkChain")
+    table = Table(title=f"{node.label or 'campaign'} <{node.pk}>: {describe(node)}", title_justify="left")
+    for heading in ("stage", "process", "state", "time / s"):
+        table.add_column(heading, justify="right" if heading.startswith("time") else "left")
+    for depth, label, called in walk(node):
+        if isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
+            seconds = (called.mtime - called.ctime).total_seconds()
+            table.add_row(f"{'  ' * depth}{label}", f"{called.process_label}<{called.pk}>", describe(called), f"{seconds:.0f}")
+    Console().print(table)

@@ -1,0 +1,62 @@
+"""Watching a workflow: one line whenever something starts or ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from aiida import orm
+from aiida.common.links import LinkType
+from rich.console import Console
+
+__all__ = ("describe", "walk", "watch")
+
+_INTERVAL_S = 1.0
+
+
+def walk(process: orm.ProcessNode, depth: int = 0) -> Iterator[tuple[int, str, orm.ProcessNode]]:
+    """Yield depth, link label and node of everything a process called, in order of creation."""
+    links = process.base.links.get_outgoing(link_type=(LinkType.CALL_WORK, LinkType.CALL_CALC)).all()
+    for link in sorted(links, key=lambda one: one.node.pk):
+        yield depth, link.link_label, link.node
+        yield from walk(link.node, depth + 1)
+
+
+def describe(node: orm.ProcessNode) -> str:
+    """Return the state of a process in a few words."""
+    state = node.process_state.value if node.process_state else "created"
+    if node.is_finished:
+        ended = "done" if node.is_finished_ok else f"failed ({node.exit_status}: {node.exit_message})"
+        cached = " (from cache)" if node.base.caching.is_created_from_cache else ""
+        return f"{ended}{cached}"
+    if node.is_killed or node.is_excepted:
+        return state
+    if isinstance(node, orm.CalcJobNode):
+        job = node.get_state()
+        scheduler = node.get_scheduler_state()
+        return f"{job.value if job else state}{f', {scheduler.value}' if scheduler else ''}"
+    return state
+
+
+def watch(node: orm.ProcessNode, console: Console) -> None:
+    """Print a line for every job or work chain that starts or ends, until ``node`` is terminated."""
+    started = time.monotonic()
+    seen: dict[int, str] = {}
+
+    def show() -> None:
+        for depth, label, called in walk(node):
+            if not isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
+                continue
+            phase = describe(called) if called.is_terminated else "running"
+            if seen.get(called.pk) != phase:
+                seen[called.pk] = phase
+                elapsed = time.monotonic() - started
+                name = f"{'  ' * depth}{label}"
+                console.print(f"{elapsed:7.0f} s  {name:<28} {called.process_label}<{called.pk}> {phase}", highlight=False)
+
+    while not node.is_terminated:
+        show()
+        time.sleep(_INTERVAL_S)
+    show()
+    console.print(f"{time.monotonic() - started:7.0f} s  {node.process_label}<{node.pk}> {describe(node)}", highlight=False)
+

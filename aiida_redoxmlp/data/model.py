@@ -1,0 +1,70 @@
+"""Data node for a trained committee."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiida import orm
+
+from aiida_redoxmlp.engines.contract import CommitteePotential
+from aiida_redoxmlp.engines.registry import load_potential
+from aiida_redoxmlp.errors import InputError
+
+__all__ = ("ModelData",)
+
+_MODEL_FILE = "model.json"
+
+
+class ModelData(orm.FolderData):
+    """A committee of potentials: weights as safetensors beside the typed configuration that rebuilds them."""
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> ModelData:
+        """Return an unstored node with the files of a saved committee.
+
+        Raises:
+            InputError: if the folder does not hold a saved committee.
+        """
+        if not (folder / _MODEL_FILE).is_file():
+            raise InputError(f"{folder} holds no {_MODEL_FILE}; give a folder that a training wrote.")
+        node = cls(tree=folder.absolute())
+        content = json.loads((folder / _MODEL_FILE).read_text())
+        node.base.attributes.set_many(
+            {
+                "engine": content["engine"],
+                "encoding": content["encoding"]["name"],
+                "species": sorted(content["encoding"]["stand_ins"]),
+                "n_members": len(content["members"]),
+            }
+        )
+        return node
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The typed configuration stored beside the weights."""
+        content: dict[str, Any] = json.loads(self.base.repository.get_object_content(_MODEL_FILE))
+        return content
+
+    @property
+    def encoding(self) -> str:
+        """Name of the encoding, such as ``species``."""
+        return str(self.base.attributes.get("encoding"))
+
+    @contextmanager
+    def as_folder(self) -> Iterator[Path]:
+        """Give the files as a folder on disk for the time of the context."""
+        with self.base.repository.as_path() as path:
+            yield path
+
+    def load(self, device: str = "cpu") -> CommitteePotential:
+        """Rebuild the committee; the engine (torch) must be installed here.
+
+        Raises:
+            ModelIntegrityError: if a weight file does not match the hash it was stored with.
+        """
+        with self.as_folder() as folder:
+            return load_potential(folder, device=device)

@@ -1,0 +1,78 @@
+"""The one place that imports torch, e3nn and MACE, and sets them up for reproducible work."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+_CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
+
+# e3nn 0.4.4 unpickles the constants it ships (and MACE leaves the switch on for good): allow it for the import only.
+_before = os.environ.get(_E3NN_SWITCH)
+os.environ[_E3NN_SWITCH] = "1"
+os.environ.setdefault(_CUBLAS_SWITCH, ":4096:8")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch's remark on that very switch
+    import torch
+    from e3nn import o3
+    from mace.modules import interaction_classes
+    from mace.modules.models import ScaleShiftMACE
+if _before is None:
+    del os.environ[_E3NN_SWITCH]
+else:
+    os.environ[_E3NN_SWITCH] = _before
+
+__all__ = (
+    "DTYPES",
+    "ScaleShiftMACE",
+    "choose_device",
+    "interaction_classes",
+    "o3",
+    "reproducible",
+    "torch",
+)
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+"""torch's floating-point types by the names used in settings."""
+
+
+def _respect_thread_limit() -> None:
+    """Give torch the number of threads the job was given in OMP_NUM_THREADS."""
+    threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))
+
+
+_respect_thread_limit()
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called ``name``; ``auto`` takes a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+@contextmanager
+def reproducible(dtype: str, seed: int | None = None) -> Iterator[None]:
+    """Run the block with deterministic kernels, a default floating-point type and, if given, a seed.
+
+    The caller's random state and torch settings are put back afterwards.
+    """
+    type_before = torch.get_default_dtype()
+    deterministic_before = torch.are_deterministic_algorithms_enabled()
+    warn_only_before = torch.is_deterministic_algorithms_warn_only_enabled()
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        try:
+            torch.set_default_dtype(DTYPES[dtype])
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            if seed is not None:
+                torch.manual_seed(seed)
+            yield
+        finally:
+            torch.set_default_dtype(type_before)
+            torch.use_deterministic_algorithms(deterministic_before, warn_only=warn_only_before)

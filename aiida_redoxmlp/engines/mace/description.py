@@ -1,0 +1,88 @@
+"""The typed file ``model.json``: everything about a committee that is not a weight."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture
+from aiida_redoxmlp.engines.registry import MODEL_FILE
+from aiida_redoxmlp.errors import ModelIntegrityError
+
+__all__ = ("SCHEMA_VERSION", "MaceDescription", "MemberFile", "read_description", "write_description")
+
+SCHEMA_VERSION = 1
+_HASH_KEY = "sha256"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MemberFile(_Part):
+    """One committee member's weights."""
+
+    file: str = Field(pattern=r"^member_\d+\.safetensors$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    seed: int
+
+
+class MaceDescription(_Part):
+    """What is needed to rebuild the networks of a committee by our own code.
+
+    Attributes:
+        encoding: :meth:`aiida_redoxmlp.engines.encoding.Encoding.to_dict`.
+        reference_energies: E0 of each model number in eV, in the order of the encoding's ``model_numbers``.
+        scale: eV, factor of the network's atomic energies.
+        shift: eV, added to every atomic energy.
+        avg_num_neighbors: mean number of neighbours over the training set.
+        training: summary of the training: settings, best epochs, numbers of frames.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    engine: Literal["mace"] = "mace"
+    versions: dict[str, str] = Field(default_factory=dict)
+    encoding: dict[str, Any]
+    architecture: MaceArchitecture
+    reference_energies: tuple[float, ...]
+    scale: float
+    shift: float
+    avg_num_neighbors: float = Field(gt=0)
+    dtype: Literal["float32", "float64"]
+    members: tuple[MemberFile, ...] = ()
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+def _hash_of(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_description(folder: Path, description: MaceDescription) -> None:
+    """Write ``model.json``, with a hash over its own content."""
+    content = json.loads(description.model_dump_json())
+    text = json.dumps({**content, _HASH_KEY: _hash_of(content)}, indent=2, sort_keys=True)
+    (folder / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_description(folder: Path) -> MaceDescription:
+    """Read ``model.json``.
+
+    Raises:
+        ModelIntegrityError: if it is not what :func:`write_description` wrote.
+    """
+    path = folder / MODEL_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        expected = content.pop(_HASH_KEY)
+        description = MaceDescription.model_validate(content)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
+        raise ModelIntegrityError(
+            f"{path} is not the description of a MACE committee; save the model again from its source."
+        ) from error
+    if _hash_of(content) != expected:
+        raise ModelIntegrityError(f"{path} was changed after it was saved; take the model from its source again.")
+    return description

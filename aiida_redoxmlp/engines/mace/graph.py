@@ -1,0 +1,92 @@
+"""Neighbour lists and batches of graphs, as MACE's forward pass takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matscipy.neighbours import neighbour_list
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.engines.mace.backend import torch
+from aiida_redoxmlp.redox.configuration import Configuration
+
+__all__ = ("Graph", "batch_graphs", "build_graph")
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """One configuration as a graph.
+
+    Attributes:
+        node_types: index of every atom's number in the model's list of numbers, shape (n_atoms,).
+        positions: Å, shape (n_atoms, 3).
+        cell: rows in Å, shape (3, 3).
+        edges: sender and receiver of every edge, shape (2, n_edges).
+        unit_shifts: cell vectors crossed by every edge, shape (n_edges, 3).
+    """
+
+    node_types: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    edges: NDArray[np.int64]
+    unit_shifts: NDArray[np.float64]
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.node_types)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of directed edges."""
+        return self.edges.shape[1]
+
+
+def build_graph(configuration: Configuration, encoding: Encoding, r_max: float) -> Graph:
+    """Find the neighbours within ``r_max`` (Å) under periodic boundaries.
+
+    Raises:
+        InputError: for a species the encoding does not know.
+    """
+    node_types = np.searchsorted(np.array(encoding.model_numbers), encoding.encode(configuration))
+    sender, receiver, unit_shifts = neighbour_list(
+        "ijS", positions=configuration.positions, cell=configuration.cell, pbc=[True] * 3, cutoff=r_max
+    )
+    return Graph(
+        node_types=node_types,
+        positions=configuration.positions,
+        cell=configuration.cell,
+        edges=np.stack([sender, receiver]).astype(np.int64),
+        unit_shifts=unit_shifts.astype(np.float64),
+    )
+
+
+def batch_graphs(
+    graphs: Sequence[Graph], *, n_types: int, dtype: torch.dtype, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Join graphs into one disconnected graph: the dictionary MACE's ``forward`` reads."""
+    counts = np.array([graph.n_atoms for graph in graphs])
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    node_types = np.concatenate([graph.node_types for graph in graphs])
+    edges = np.concatenate(
+        [graph.edges + offset for graph, offset in zip(graphs, offsets[:-1], strict=True)], axis=1
+    )
+    shifts = np.concatenate([graph.unit_shifts @ graph.cell for graph in graphs])
+    real = {
+        "positions": np.concatenate([graph.positions for graph in graphs]),
+        "cell": np.concatenate([graph.cell for graph in graphs]),
+        "node_attrs": np.eye(n_types)[node_types],
+        "shifts": shifts,
+        "unit_shifts": np.concatenate([graph.unit_shifts for graph in graphs]),
+    }
+    integer = {
+        "edge_index": edges,
+        "batch": np.repeat(np.arange(len(graphs)), counts),
+        "ptr": offsets,
+    }
+    batch = {key: torch.as_tensor(value, dtype=dtype, device=device) for key, value in real.items()}
+    batch |= {key: torch.as_tensor(value, dtype=torch.int64, device=device) for key, value in integer.items()}
+    return batch

@@ -1,0 +1,184 @@
+"""A trained committee of MACE networks: evaluate, save, load."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.engines.contract import CommitteeEvaluation
+from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.engines.mace.backend import DTYPES, choose_device, reproducible, torch
+from aiida_redoxmlp.engines.mace.description import (
+    MaceDescription,
+    MemberFile,
+    read_description,
+    write_description,
+)
+from aiida_redoxmlp.engines.mace.graph import Graph, batch_graphs, build_graph
+from aiida_redoxmlp.engines.mace.network import build_network
+from aiida_redoxmlp.engines.mace.reference_energies import composition
+from aiida_redoxmlp.errors import InputError, ModelIntegrityError
+from aiida_redoxmlp.redox.configuration import Configuration
+
+__all__ = ("EDGES_PER_BATCH", "MaceCommittee", "load_committee")
+
+EDGES_PER_BATCH = {"cpu": 50_000, "cuda": 1_000_000}
+"""Edges evaluated at once. Memory grows with edges rather than atoms; one larger configuration still goes alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaceCommittee:
+    """MACE networks that share data, encoding and architecture and differ by their seeds.
+
+    Attributes:
+        description: all that is not a weight.
+        networks: one network a member, on the device they run on.
+        seeds: the seed each member grew from.
+    """
+
+    description: MaceDescription
+    networks: tuple[torch.nn.Module, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def encoding(self) -> Encoding:
+        """How species become model numbers."""
+        return Encoding.from_dict(self.description.encoding)
+
+    @property
+    def n_members(self) -> int:
+        """Size of the committee."""
+        return len(self.networks)
+
+    @property
+    def device(self) -> str:
+        """Where the committee runs: ``cpu`` or ``cuda``."""
+        return str(next(self.networks[0].parameters()).device.type)
+
+    def evaluate(
+        self, configurations: Sequence[Configuration], *, stress: bool = False
+    ) -> list[CommitteeEvaluation]:
+        """Evaluate a batch of configurations, in the order given.
+
+        Neighbours are found once a configuration and shared by all members.
+
+        Raises:
+            InputError: for a species the committee was not trained on.
+        """
+        encoding = self.encoding
+        model_numbers = encoding.model_numbers
+        reference = np.array(self.description.reference_energies)
+        results: list[CommitteeEvaluation] = []
+        for chunk, graphs in self._chunks(configurations, encoding):
+            offsets = [
+                float(composition(encoding.encode(configuration), model_numbers) @ reference)
+                for configuration in chunk
+            ]
+            results.extend(self._evaluate_chunk(graphs, offsets, len(model_numbers), stress=stress))
+        return results
+
+    def _chunks(
+        self, configurations: Sequence[Configuration], encoding: Encoding
+    ) -> Iterator[tuple[list[Configuration], list[Graph]]]:
+        """Yield configurations with their graphs, as many at a time as memory allows."""
+        limit = EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"])
+        chunk: list[Configuration] = []
+        graphs: list[Graph] = []
+        n_edges = 0
+        for configuration in configurations:
+            graph = build_graph(configuration, encoding, self.description.architecture.r_max)
+            if chunk and n_edges + graph.n_edges > limit:
+                yield chunk, graphs
+                chunk, graphs, n_edges = [], [], 0
+            chunk.append(configuration)
+            graphs.append(graph)
+            n_edges += graph.n_edges
+        if chunk:
+            yield chunk, graphs
+
+    def _evaluate_chunk(
+        self, graphs: Sequence[Graph], offsets: Sequence[float], n_types: int, *, stress: bool
+    ) -> Iterator[CommitteeEvaluation]:
+        energies, forces, stresses = [], [], []
+        batch = batch_graphs(
+            graphs, n_types=n_types, dtype=DTYPES[self.description.dtype], device=torch.device(self.device)
+        )
+        with reproducible(self.description.dtype):
+            for network in self.networks:
+                output = network(dict(batch), training=False, compute_stress=stress)
+                energies.append(_to_numpy(output["interaction_energy"]))
+                forces.append(_to_numpy(output["forces"]))
+                if stress:
+                    stresses.append(_to_numpy(output["stress"]))
+        ends = np.cumsum([graph.n_atoms for graph in graphs])
+        for index, (graph, end) in enumerate(zip(graphs, ends, strict=True)):
+            yield CommitteeEvaluation(
+                energies=np.array([energy[index] for energy in energies]) + offsets[index],
+                forces=np.stack([force[end - graph.n_atoms : end] for force in forces]),
+                stresses=np.stack([one[index] for one in stresses]) if stress else None,
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write the weights as safetensors and ``model.json`` with their hashes to an empty folder.
+
+        The networks' constants (coupling coefficients and the like) are saved with the weights: a weight only
+        means something with the very coefficients it was trained with.
+
+        Raises:
+            InputError: if the folder holds files already.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; save the committee to a new folder.")
+        members = []
+        for index, (network, seed) in enumerate(zip(self.networks, self.seeds, strict=True)):
+            state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            content = safetensors.torch.save({name: tensor.clone() for name, tensor in state.items()})
+            name = f"member_{index}.safetensors"
+            (folder / name).write_bytes(content)
+            members.append(MemberFile(file=name, sha256=hashlib.sha256(content).hexdigest(), seed=seed))
+        write_description(folder, self.description.model_copy(update={"members": tuple(members)}))
+
+
+def load_committee(folder: Path, device: str = "cpu") -> MaceCommittee:
+    """Load what :meth:`MaceCommittee.save` wrote.
+
+    Raises:
+        ModelIntegrityError: if a file is missing or is not the one that was saved.
+    """
+    description = read_description(folder)
+    if not description.members:
+        raise ModelIntegrityError(f"{folder} describes a committee without members; save the model again.")
+    target = choose_device(device)
+    networks = [_load_member(folder / member.file, member, description).to(target) for member in description.members]
+    return MaceCommittee(description, tuple(networks), tuple(member.seed for member in description.members))
+
+
+def _load_member(path: Path, member: MemberFile, description: MaceDescription) -> torch.nn.Module:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelIntegrityError(f"{path} is missing; take the model from its source again.") from error
+    if hashlib.sha256(content).hexdigest() != member.sha256:
+        raise ModelIntegrityError(
+            f"{path} does not match the hash it was saved with; take the model from its source again."
+        )
+    network = build_network(description)
+    try:
+        network.load_state_dict(safetensors.torch.load(content))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelIntegrityError(f"{path} does not fit the network of its {path.parent}/model.json.") from error
+    return network.requires_grad_(False).eval()
+
+
+def _to_numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = tensor.detach().cpu().numpy().astype(np.float64)
+    return values

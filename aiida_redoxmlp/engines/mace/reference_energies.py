@@ -1,0 +1,59 @@
+"""Where the large numbers go: reference energies, scale and shift of a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.engines.encoding import Encoding
+
+__all__ = ("composition", "energy_shift", "fit_reference_energies", "force_scale")
+
+_SMALLEST_SCALE = 1e-3
+
+
+def composition(numbers: NDArray[np.int64], model_numbers: Sequence[int]) -> NDArray[np.float64]:
+    """Count the atoms of each of the model's numbers, shape (n_model_numbers,)."""
+    return np.array([np.count_nonzero(numbers == number) for number in model_numbers], dtype=np.float64)
+
+
+def fit_reference_energies(frames: Sequence[Frame], encoding: Encoding) -> NDArray[np.float64]:
+    """Fit one reference energy E0 a model number to the total energies by least squares.
+
+    The solution of smallest norm is taken. Species that always appear together in the same ratio (in a set of one
+    composition: all of them) leave the fit degenerate: only the sums that the data contain are then determined, and
+    the split between those species carries no meaning. Energies of compositions outside the span of the
+    training set are extrapolations of that arbitrary split.
+
+    Args:
+        frames: the training set, energies in eV.
+        encoding: maps species to model numbers.
+
+    Returns:
+        eV, shape (n_model_numbers,), in the order of ``encoding.model_numbers``.
+    """
+    counts = np.array([composition(encoding.encode(frame.configuration), encoding.model_numbers) for frame in frames])
+    energies = np.array([frame.energy for frame in frames])
+    solution: NDArray[np.float64] = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    return solution
+
+
+def force_scale(frames: Sequence[Frame]) -> float:
+    """Return the root mean square of the force components in eV/Å, the scale of MACE's interaction energy.
+
+    A training set at rest has no such scale; a small positive number keeps the network alive.
+    """
+    forces = np.concatenate([frame.forces.ravel() for frame in frames])
+    return max(float(np.sqrt(np.mean(forces**2))), _SMALLEST_SCALE)
+
+
+def energy_shift(frames: Sequence[Frame], encoding: Encoding, reference_energies: NDArray[np.float64]) -> float:
+    """Return the mean energy an atom that the reference energies leave over, in eV."""
+    left = []
+    for frame in frames:
+        counts = composition(encoding.encode(frame.configuration), encoding.model_numbers)
+        left.append((frame.energy - float(counts @ reference_energies)) / len(frame.configuration))
+    return float(np.mean(left))

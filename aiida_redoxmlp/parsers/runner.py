@@ -1,0 +1,49 @@
+"""What the parsers of our own programs have in common."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from aiida.engine import ExitCode
+from aiida.parsers import Parser
+from pydantic import BaseModel, ValidationError
+
+from aiida_redoxmlp.calculations.runner import STDERR_FILE
+from aiida_redoxmlp.errors import explain
+from aiida_redoxmlp.runners.jobs import OUTPUT_FILE
+
+__all__ = ("RunnerParser",)
+
+_Output = TypeVar("_Output", bound=BaseModel)
+_INPUT_REFUSED = "Error: "
+
+
+class RunnerParser(Parser):
+    """Reads ``output.json``, or finds out why there is none."""
+
+    def read_output(self, model: type[_Output]) -> _Output | ExitCode:
+        """Return the typed output, or the exit code that says why there is none."""
+        if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
+            return self.explain_missing_output()
+        try:
+            return model.model_validate_json(self.retrieved.base.repository.get_object_content(OUTPUT_FILE))
+        except ValidationError as error:
+            return self.exit_codes.ERROR_OUTPUT_INVALID.format(reason=explain(error, OUTPUT_FILE))
+
+    def explain_missing_output(self) -> ExitCode:
+        """Return the exit code that tells what the program said last."""
+        last = self.last_words()
+        if last.startswith(_INPUT_REFUSED):
+            return self.exit_codes.ERROR_INPUT_REFUSED.format(reason=last.removeprefix(_INPUT_REFUSED))
+        return self.exit_codes.ERROR_OUTPUT_MISSING.format(reason=last or "nothing")
+
+    def last_words(self) -> str:
+        """The last line the program wrote to its standard error."""
+        if STDERR_FILE not in self.retrieved.base.repository.list_object_names():
+            return ""
+        lines = str(self.retrieved.base.repository.get_object_content(STDERR_FILE)).strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def parse(self, **kwargs: Any) -> ExitCode | None:
+        """Parse the retrieved files."""
+        raise NotImplementedError

@@ -1,0 +1,90 @@
+"""Symmetry of a structure as permutations of its atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import spglib
+from ase import Atoms
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.errors import InputError
+
+__all__ = ("site_permutations", "site_stabiliser")
+
+
+def site_permutations(
+    atoms: Atoms, symprec: float = 0.01, labels: Sequence[int] | NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the permutations of the atoms that the space group of a structure induces.
+
+    Translations of a cell that is not primitive are among them. Operations that permute the atoms alike (a
+    mirror plane that holds every atom, say) are one row, so the rows form a group; the identity is the first
+    row.
+
+    Args:
+        atoms: structure, periodic in all three directions.
+        symprec: distance in Å below which positions are taken as equivalent, as in spglib.
+        labels: one number an atom; atoms with different labels are never equivalent. Atomic numbers by
+            default.
+
+    Returns:
+        Shape (n_operations, n_atoms): an operation takes the atom at ``i`` to ``permutation[i]``.
+
+    Raises:
+        InputError: if spglib finds no symmetry, or its operations do not map the atoms one to one.
+    """
+    kinds = np.asarray(atoms.numbers if labels is None else labels, dtype=np.int64)
+    cell = np.asarray(atoms.cell.array, dtype=np.float64)
+    fractional = np.asarray(atoms.get_scaled_positions(), dtype=np.float64)
+    symmetry = spglib.get_symmetry(
+        (cell.tolist(), fractional.tolist(), _compact(kinds).tolist()), symprec=symprec
+    )
+    if symmetry is None:
+        raise InputError(
+            f"spglib finds no symmetry of {atoms.get_chemical_formula()} at a tolerance of {symprec} Å; "
+            "check the cell and that no two atoms coincide."
+        )
+    moved = np.einsum("oij,aj->oai", symmetry["rotations"], fractional) + symmetry["translations"][:, None, :]
+    rows = [_matching_atoms(positions, fractional, cell, kinds) for positions in moved]
+    if any(len(np.unique(row)) != len(atoms) for row in rows):
+        raise InputError(
+            f"The symmetry operations found at a tolerance of {symprec} Å do not map the atoms one to one; "
+            "give a smaller symmetry tolerance."
+        )
+    permutations: NDArray[np.int64] = np.unique(np.array(rows, dtype=np.int64), axis=0)
+    return permutations
+
+
+def site_stabiliser(permutations: NDArray[np.int64], sites: Sequence[int]) -> NDArray[np.int64]:
+    """Return the operations that map a set of sites onto itself.
+
+    Args:
+        permutations: shape (n_operations, n_atoms).
+        sites: indices of atoms.
+    """
+    indices = np.array(sorted(sites), dtype=np.int64)
+    keeps = (np.sort(permutations[:, indices], axis=1) == indices).all(axis=1)
+    stabiliser: NDArray[np.int64] = permutations[keeps]
+    return stabiliser
+
+
+def _compact(kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the kinds from 1, as spglib wants small positive integers."""
+    return np.unique(kinds, return_inverse=True)[1].astype(np.int64) + 1
+
+
+def _matching_atoms(
+    moved: NDArray[np.float64],
+    fractional: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return, for every moved atom, the nearest atom of its kind; fractional coordinates (n_atoms, 3)."""
+    difference = moved[:, None, :] - fractional[None, :, :]
+    difference -= np.round(difference)
+    distance = np.linalg.norm(difference @ cell, axis=2)
+    distance[kinds[:, None] != kinds[None, :]] = np.inf
+    nearest: NDArray[np.int64] = np.argmin(distance, axis=1).astype(np.int64)
+    return nearest

@@ -1,0 +1,1 @@
+"""The steps inside AiiDA: profile, pseudopotential family, computers, codes and daemon."""

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""A SLURM cluster on one machine: partitions cpu (two nodes, default) and gpu (one node), for tests and trials.
+
+It has its own configuration, ports, munged and key in the checkout's ``.slurm`` folder, and never touches a SLURM that
+is already on the machine. Clients find it through ``SLURM_CONF``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from steps.checkout import Checkout
+from steps.progress import Progress, StepFailed
+from steps.slurm_cluster import SlurmCluster
+
+__all__ = ("main",)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="slurm.py", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status", "install"))
+    parser.add_argument(
+        "--folder", type=Path, default=Checkout.of_this_file().slurm, help="default: %(default)s"
+    )
+    parsed = parser.parse_args(arguments)
+    cluster = SlurmCluster(parsed.folder)
+    if parsed.command == "status":
+        sys.stdout.write(f"{cluster.describe()}\n")
+        return 0 if cluster.is_up() else 1
+    actions: dict[str, Callable[[], str]] = {
+        "up": cluster.up,
+        "down": cluster.down,
+        "install": cluster.install,
+    }
+    try:
+        Progress(1).step(f"one-machine SLURM {parsed.command}", actions[parsed.command])
+    except StepFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    if parsed.command == "up":
+        sys.stdout.write(f"export SLURM_CONF={cluster.conf}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The steps from a bare machine to a working profile, standard library only."""

@@ -1,0 +1,327 @@
+"""The campaign: from a structure and its charge to the ground-state redox pattern, with everything in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.calculations.conclusion import conclude
+from aiida_redoxmlp.calculations.datasets import merge_datasets, split_dataset
+from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
+from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.search import SearchCalculation
+from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
+from aiida_redoxmlp.calculations.train import TrainCalculation
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
+from aiida_redoxmlp.workchains.protocols import load_protocol, merged
+
+__all__ = ("CampaignWorkChain",)
+
+_PROVIDED_BY_CAMPAIGN = ("structure", "pattern", "redox")
+
+
+class CampaignWorkChain(WorkChain):
+    """Label patterns with DFT+U, train a redox-aware committee and a baseline, search, check with DFT.
+
+    A failed label never reaches the dataset; the campaign goes on with the rest and says so in its conclusion.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
+        spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
+        spec.input("max_concurrent", valid_type=orm.Int, default=lambda: orm.Int(4), help="Labels that run at a time.")
+        spec.input("max_patterns", valid_type=orm.Int, default=lambda: orm.Int(8), help="Patterns labelled with DFT.")
+        spec.input(
+            "test_fraction", valid_type=orm.Float, default=lambda: orm.Float(0.2), help="Share of held-out frames."
+        )
+        spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
+        for namespace, text in {
+            "relax": "Relaxation of every labelled pattern.",
+            "md": "Short MD that starts from every relaxed pattern.",
+            "check": "Single point of the lowest patterns at the potential's geometry.",
+        }.items():
+            spec.expose_inputs(
+                LabelWorkChain,
+                namespace=namespace,
+                exclude=_PROVIDED_BY_CAMPAIGN,
+                namespace_options={"required": namespace != "md", "populate_defaults": namespace != "md", "help": text},
+            )
+        spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
+        spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
+        spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
+        spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))
+        spec.outline(
+            cls.setup,
+            while_(cls.relaxations_left)(cls.run_relaxations),
+            if_(cls.wants_md)(cls.prepare_md, while_(cls.md_left)(cls.run_md)),
+            cls.gather,
+            cls.run_training,
+            cls.run_judgement,
+            cls.inspect_judgement,
+            while_(cls.checks_left)(cls.run_checks),
+            cls.results,
+        )
+        spec.output("dataset", valid_type=DatasetData, help="Every frame of every label.")
+        spec.output("test_dataset", valid_type=DatasetData, help="The frames held out.")
+        spec.output("model", valid_type=ModelData, help="The redox-aware committee.")
+        spec.output("baseline", valid_type=ModelData, help="The redox-unaware baseline.")
+        spec.output("conclusion", valid_type=orm.Dict, help="Ranking of the patterns, by potential and by DFT.")
+        spec.exit_code(300, "ERROR_NO_LABELS", message="Not one of the {count} labels succeeded.")
+        spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")
+        spec.exit_code(320, "ERROR_SEARCH_FAILED", message="The search or the evaluation failed: {message}")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        *,
+        pw_code: orm.AbstractCode,
+        runner_code: orm.AbstractCode,
+        structure: HubbardStructureData,
+        redox: dict[str, Any],
+        pseudo_family: str,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        magnetic_order: str | list[int] = "antiferromagnetic",
+        dft_options: dict[str, Any] | None = None,
+        training_options: dict[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder with the settings of a protocol.
+
+        Args:
+            pw_code: a pw.x code.
+            runner_code: a code whose executable is ``redoxmlp-run``; on a cluster with GPUs where there is one.
+            structure: structure with Hubbard parameters.
+            redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
+            pseudo_family: label of an installed aiida-pseudo family.
+            protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
+            overrides: settings laid over the protocol's, with the keys of ``protocols/campaign.yaml``; ``label`` holds
+                those of ``protocols/label.yaml``.
+            magnetic_order: order of the moments on the redox sites.
+            dft_options: scheduler options of the DFT jobs.
+            training_options: scheduler options of training, evaluation and search.
+
+        Raises:
+            InputError: for an unknown protocol or setting, or a family without an element's pseudopotential or cutoff.
+        """
+        settings = load_protocol("campaign", protocol, overrides)
+        builder = cls.get_builder()
+        builder.structure = structure
+        builder.redox = orm.Dict(redox)
+        builder.max_concurrent = orm.Int(settings["max_concurrent"])
+        builder.max_patterns = orm.Int(settings["max_patterns"])
+        builder.test_fraction = orm.Float(settings["test_fraction"])
+        builder.n_check = orm.Int(settings["n_check"])
+        tasks: dict[str, Task] = {"relax": "relax", "check": "scf"}
+        if settings["molecular_dynamics"]:
+            tasks["md"] = "md"
+        for namespace, task in tasks.items():
+            label = LabelWorkChain.get_builder_from_protocol(
+                pw_code,
+                structure,
+                redox=redox,
+                pseudo_family=pseudo_family,
+                task=task,
+                protocol=protocol,
+                overrides=settings["label"],
+                magnetic_order=magnetic_order,
+                options=dft_options,
+            )
+            inputs = label._inputs(prune=True)  # noqa: SLF001 - the builder's public way to hand its inputs on
+            builder[namespace] = {key: value for key, value in inputs.items() if key not in _PROVIDED_BY_CAMPAIGN}
+        _set_runners(builder, settings, runner_code, training_options)
+        return builder
+
+    def setup(self) -> None:
+        """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
+        listing = list_patterns(self.inputs.structure, self.inputs.redox, metadata={"call_link_label": "patterns"})
+        content = listing.get_dict()
+        self.ctx.listing_pk = listing.pk
+        self.ctx.relaxations = [one["states"] for one in content["patterns"]][: self.inputs.max_patterns.value]
+        self.ctx.md_starts = []
+        self.ctx.checks = []
+        self.ctx.labels_relax = []
+        self.ctx.labels_md = []
+        self.ctx.labels_check = []
+        self.report(f"{len(content['patterns'])} patterns close the charge, {len(self.ctx.relaxations)} are labelled")
+
+    def relaxations_left(self) -> bool:
+        """Whether patterns wait for their relaxation."""
+        return bool(self.ctx.relaxations)
+
+    def run_relaxations(self) -> ToContext:
+        """Relax the next patterns, as many at a time as allowed."""
+        batch = [(states, self.inputs.structure) for states in self._take("relaxations")]
+        return self._submit_labels("relax", batch)
+
+    def wants_md(self) -> bool:
+        """Whether molecular dynamics was asked for."""
+        return "md" in self.inputs
+
+    def prepare_md(self) -> None:
+        """MD starts from every relaxation that ended on a sure pattern, with the pattern DFT found."""
+        for label in self._succeeded("relax"):
+            verdict = label.outputs.verdict.get_dict()
+            if verdict["ambiguous"] or "structure" not in label.outputs:
+                self.report(f"no MD from <{label.pk}>: its final pattern is ambiguous")
+                continue
+            start = with_positions(self.inputs.structure, label.outputs.structure)
+            self.ctx.md_starts.append([verdict["found"], start.pk])
+
+    def md_left(self) -> bool:
+        """Whether relaxed patterns wait for their MD."""
+        return bool(self.ctx.md_starts)
+
+    def run_md(self) -> ToContext:
+        """Run MD from the next relaxed patterns."""
+        return self._submit_labels("md", [(states, orm.load_node(pk)) for states, pk in self._take("md_starts")])
+
+    def gather(self) -> Any:
+        """Join the frames of every label that succeeded and hold some out."""
+        labels = self._succeeded("relax") + self._succeeded("md")
+        count = len(self.ctx.labels_relax) + len(self.ctx.labels_md)
+        if not labels:
+            return self.exit_codes.ERROR_NO_LABELS.format(count=count)
+        if len(labels) < count:
+            self.report(f"{count - len(labels)} of {count} labels failed; the campaign goes on without them")
+        dataset = merge_datasets(**{f"label_{index:04d}": one.outputs.frames for index, one in enumerate(labels)})
+        parts = split_dataset(dataset, self.inputs.test_fraction)
+        self.ctx.training_pk = parts["training"].pk
+        self.ctx.test_pk = parts["test"].pk
+        self.out("dataset", dataset)
+        self.out("test_dataset", parts["test"])
+        self.report(f"{dataset.n_frames} frames, {dataset.n_ambiguous} of them ambiguous")
+        return None
+
+    def run_training(self) -> ToContext:
+        """Train the redox-aware committee and the baseline side by side."""
+        dataset = orm.load_node(self.ctx.training_pk)
+        running = {}
+        for namespace in ("train", "baseline"):
+            inputs = AttributeDict(self.exposed_inputs(TrainCalculation, namespace=namespace))
+            inputs.dataset = dataset
+            inputs.metadata.call_link_label = namespace
+            running[namespace] = self.submit(TrainCalculation, **inputs)
+        return ToContext(**running)
+
+    def run_judgement(self) -> Any:
+        """Evaluate both committees on the held-out frames, and search with the redox-aware one."""
+        for training in (self.ctx.train, self.ctx.baseline):
+            if not training.is_finished_ok:
+                return self.exit_codes.ERROR_TRAINING_FAILED.format(message=training.exit_message)
+        self.out("model", self.ctx.train.outputs.model)
+        self.out("baseline", self.ctx.baseline.outputs.model)
+        chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
+        listing = orm.load_node(self.ctx.listing_pk).get_dict()
+        symbols = self.inputs.structure.get_ase().get_chemical_symbols()
+        allowed = {
+            element: list(states)
+            for element, states in chemistry.table().allowed_states(symbols, listing["sites"]).items()
+        }
+        running = {}
+        for name, training in {"evaluate_aware": self.ctx.train, "evaluate_baseline": self.ctx.baseline}.items():
+            inputs = AttributeDict(self.exposed_inputs(EvaluateCalculation, namespace="evaluate"))
+            inputs.dataset = orm.load_node(self.ctx.test_pk)
+            inputs.model = training.outputs.model
+            if name == "evaluate_aware":
+                inputs.allowed_states = orm.Dict(allowed)
+            inputs.metadata.call_link_label = name
+            running[name] = self.submit(EvaluateCalculation, **inputs)
+        search = AttributeDict(self.exposed_inputs(SearchCalculation, namespace="search"))
+        search.structure = self.inputs.structure
+        search.model = self.ctx.train.outputs.model
+        search.oxidation_states = orm.List(listing["oxidation_states"])
+        search.settings = orm.Dict(
+            {
+                **search.settings.get_dict(),
+                "redox_sites": listing["sites"],
+                "allowed_states": allowed,
+                "total_charge": chemistry.total_charge,
+            }
+        )
+        search.metadata.call_link_label = "search"
+        running["search"] = self.submit(SearchCalculation, **search)
+        return ToContext(**running)
+
+    def inspect_judgement(self) -> Any:
+        """Take the lowest patterns of the search to the DFT check."""
+        for node in (self.ctx.evaluate_aware, self.ctx.evaluate_baseline, self.ctx.search):
+            if not node.is_finished_ok:
+                return self.exit_codes.ERROR_SEARCH_FAILED.format(message=node.exit_message)
+        patterns = self.ctx.search.outputs.report.get_dict()["patterns"]
+        for rank, pattern in enumerate(patterns[: self.inputs.n_check.value]):
+            geometry = self.ctx.search.outputs.structures[f"rank_{rank}"]
+            start = with_positions(self.inputs.structure, geometry)
+            self.ctx.checks.append([pattern["states"], start.pk])
+        return None
+
+    def checks_left(self) -> bool:
+        """Whether patterns wait for their DFT check."""
+        return bool(self.ctx.checks)
+
+    def run_checks(self) -> ToContext:
+        """Check the next patterns with DFT at the potential's geometry."""
+        return self._submit_labels("check", [(states, orm.load_node(pk)) for states, pk in self._take("checks")])
+
+    def results(self) -> None:
+        """Put the potential's ranking beside DFT's answers."""
+        checks = {f"rank_{rank}": label.outputs for rank, label in enumerate(self.ctx.labels_check) if label.is_finished_ok}
+        conclusion = conclude(
+            self.ctx.search.outputs.report,
+            **{f"{rank}_verdict": outputs.verdict for rank, outputs in checks.items()},
+            **{f"{rank}_parameters": outputs.parameters for rank, outputs in checks.items()},
+        )
+        self.out("conclusion", conclusion)
+
+    def _take(self, name: str) -> list[Any]:
+        """Take the next entries of a waiting list, as many as may run at a time."""
+        count = self.inputs.max_concurrent.value
+        batch, self.ctx[name] = self.ctx[name][:count], self.ctx[name][count:]
+        return list(batch)
+
+    def _submit_labels(self, stage: str, batch: list[tuple[list[int], HubbardStructureData]]) -> ToContext:
+        """Submit one label a pattern and collect them under ``labels_<stage>``."""
+        submitted = {}
+        for index, (states, structure) in enumerate(batch):
+            inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace=stage))
+            inputs.structure = structure
+            inputs.pattern = orm.List(states)
+            inputs.redox = self.inputs.redox
+            number = len(self.ctx[f"labels_{stage}"]) + index
+            inputs.metadata.call_link_label = f"{stage}_{number}"
+            submitted[number] = self.submit(LabelWorkChain, **inputs)
+        for node in submitted.values():
+            self.to_context(**{f"labels_{stage}": append_(node)})
+        return ToContext()
+
+    def _succeeded(self, stage: str) -> list[orm.WorkChainNode]:
+        """The labels of a stage that ended well."""
+        return [label for label in self.ctx[f"labels_{stage}"] if label.is_finished_ok]
+
+
+def _set_runners(
+    builder: ProcessBuilder,
+    settings: dict[str, Any],
+    runner_code: orm.AbstractCode,
+    options: dict[str, Any] | None,
+) -> None:
+    """Set codes, settings and scheduler options of training, evaluation and search."""
+    training = TrainingSettings.model_validate(settings["training"])
+    one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
+    for namespace in ("train", "baseline", "evaluate", "search"):
+        builder[namespace].code = runner_code
+        builder[namespace].metadata.options = merged(one_process, options or {})
+    builder.train.settings = orm.Dict(training.model_dump(mode="json"))
+    builder.baseline.settings = orm.Dict(training.model_copy(update={"encoding": "none"}).model_dump(mode="json"))
+    builder.search.settings = orm.Dict(settings["search"])

@@ -1,0 +1,53 @@
+"""Protocols of the work chains, as YAML beside this file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any, Literal, cast
+
+import yaml
+
+from aiida_redoxmlp.errors import InputError
+
+__all__ = ("ProtocolName", "load_protocol", "merged")
+
+ProtocolName = Literal["demo", "fast", "balanced", "stringent"]
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``changes`` laid over it, dictionaries merged key by key."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def load_protocol(
+    workflow: str, protocol: str | None = None, overrides: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the settings of one protocol of a workflow, with overrides.
+
+    Args:
+        workflow: name of the YAML file, such as ``label``.
+        protocol: name of the protocol; the file's default when not given.
+        overrides: settings laid over the protocol's.
+
+    Raises:
+        InputError: for a protocol or a setting the workflow does not have.
+    """
+    text = resources.files(__name__).joinpath(f"{workflow}.yaml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    name = protocol or content["default_protocol"]
+    if name not in content["protocols"]:
+        known = ", ".join(content["protocols"])
+        raise InputError(f"The protocol {name!r} is not known for {workflow}; choose one of {known}.")
+    settings = merged(content["defaults"], content["protocols"][name])
+    settings.pop("description", None)
+    unknown = sorted(set(overrides or {}) - set(settings))
+    if unknown:
+        known = ", ".join(sorted(settings))
+        raise InputError(f"The setting {unknown[0]!r} of the workflow {workflow} is not known; known are {known}.")
+    return cast("dict[str, Any]", merged(settings, overrides or {}))

@@ -1,0 +1,78 @@
+"""pw.x with restarts, for magnetic insulators with Hubbard corrections whose SCF cycle likes to slosh."""
+
+from __future__ import annotations
+
+from aiida import orm
+from aiida.engine import ProcessHandlerReport, process_handler
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida_quantumespresso.common.types import RestartType
+from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
+
+from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
+
+__all__ = ("RedoxPwBaseWorkChain",)
+
+_SLOSHING_REMEDIES: tuple[dict[str, object], ...] = (
+    {"mixing_beta": 0.2, "mixing_ndim": 12},
+    {"mixing_mode": "local-TF", "mixing_beta": 0.2, "mixing_ndim": 16, "electron_maxstep": 200},
+    {"mixing_mode": "local-TF", "mixing_beta": 0.1, "mixing_ndim": 20, "electron_maxstep": 300},
+)
+"""Tried one after the other when the density does not settle: smaller and longer-memory mixing first, then the
+local Thomas-Fermi screening that damps charge sloshing in inhomogeneous cells (QE's INPUT_PW, ``mixing_mode``)."""
+
+
+class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
+    """aiida-quantumespresso's base work chain on :class:`RedoxPwCalculation`, with remedies for a sloshing SCF."""
+
+    _process_class = RedoxPwCalculation
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Expose the inputs and outputs that oxidation states add."""
+        super().define(spec)
+        spec.expose_inputs(RedoxPwCalculation, namespace="pw", exclude=("kpoints",))
+        spec.input(
+            "accept_partial_relaxation",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(False),
+            help="Take a relaxation that used up its `nstep` as finished: its frames are good labels all the same.",
+        )
+        spec.expose_outputs(RedoxPwCalculation)
+
+    def setup(self) -> None:
+        """Prepare the context; the parent knows the inputs of the plain calculation only."""
+        super().setup()
+        if "redox" in self.inputs.pw:
+            self.ctx.inputs.redox = self.inputs.pw.redox
+        self.ctx.remedies_tried = 0
+
+    @process_handler(priority=701, exit_codes=[RedoxPwCalculation.exit_codes.ERROR_IONIC_CYCLE_EXCEEDED_NSTEP])
+    def handle_partial_relaxation(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Finish a relaxation that used up its steps, if that is what was asked for."""
+        if not self.inputs.accept_partial_relaxation.value:
+            return None
+        self.ctx.is_finished = True
+        self.report_error_handled(calculation, "steps used up; the relaxation is taken as it is")
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=700,
+        exit_codes=[
+            RedoxPwCalculation.exit_codes.ERROR_ELECTRONIC_CONVERGENCE_NOT_REACHED,
+            RedoxPwCalculation.exit_codes.ERROR_IONIC_CYCLE_ELECTRONIC_CONVERGENCE_NOT_REACHED,
+            RedoxPwCalculation.exit_codes.ERROR_IONIC_CONVERGENCE_REACHED_FINAL_SCF_FAILED,
+        ],
+    )
+    def handle_sloshing(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Change the mixing step by step; from scratch, so that the seeds of the pattern apply again."""
+        if self.ctx.remedies_tried >= len(_SLOSHING_REMEDIES):
+            return None
+        remedy = _SLOSHING_REMEDIES[self.ctx.remedies_tried]
+        self.ctx.remedies_tried += 1
+        self.ctx.inputs.parameters["ELECTRONS"].update(remedy)
+        if "output_structure" in calculation.outputs:
+            self.ctx.inputs.structure = calculation.outputs.output_structure
+        self.set_restart_type(RestartType.FROM_SCRATCH)
+        changes = ", ".join(f"{key}={value}" for key, value in remedy.items())
+        self.report_error_handled(calculation, f"SCF did not settle, trying {changes}")
+        return ProcessHandlerReport(True)
