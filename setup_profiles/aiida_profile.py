@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aiida.common.exceptions import AiidaException
 from profile_steps.computers import ensure_code, ensure_computer, render
 from profile_steps.daemon import describe_daemon, ensure_daemon, stop_daemon
 from profile_steps.family import ensure_family
 from profile_steps.profile import ensure_profile
 from steps.checkout import PROFILE, Checkout
-from steps.progress import ALREADY_THERE, DONE, Progress, StepFailed
+from steps.progress import ALREADY_THERE, DONE, Progress, StepError
 
 __all__ = ("main",)
 
@@ -37,7 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stop_daemon(PROFILE)
         else:
             sys.stdout.write(f"{describe_daemon(PROFILE)}\n")
-    except StepFailed as failure:
+    except StepError as failure:
+        sys.stderr.write(f"\n{failure}\n")
+        return 1
+    except AiidaException as error:
+        failure = StepError(
+            f"AiiDA refused: {error}.", f"see {checkout.aiida}/daemon/log, or try `make stop` first"
+        )
         sys.stderr.write(f"\n{failure}\n")
         return 1
     return 0

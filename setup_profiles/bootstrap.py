@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From a bare machine to a working AiiDA profile, all inside this checkout.
 
-``python3 setup_profiles/bootstrap.py setup`` makes the Python environment, Quantum ESPRESSO, pseudopotentials, an AiiDA
-profile with computers and codes, and starts its daemon. Every step is skipped when it has been done before.
+``python3 setup_profiles/bootstrap.py setup`` makes a Python environment, Quantum ESPRESSO, pseudopotentials,
+an AiiDA profile with computers and codes, and starts its daemon. Steps done before are skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if sys.version_info < (3, 10):  # noqa: UP036 - this is the sentence an older Py
         + "; name another one with `make PYTHON=/path/to/python3`."
     )
 
-from steps.commands import main  # noqa: E402 - an older Python could not import it
+from steps.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

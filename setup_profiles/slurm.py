@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A SLURM cluster on one machine: partitions cpu (two nodes, default) and gpu (one node), for tests and trials.
+"""A SLURM cluster on one machine, for tests and trials: two nodes in partition cpu, one in partition gpu.
 
-It has its own configuration, ports, munged and key in the checkout's ``.slurm`` folder, and never touches a SLURM that
-is already on the machine. Clients find it through ``SLURM_CONF``.
+It has its own configuration, ports, munged and key in the checkout's ``.slurm`` folder, and never touches
+a SLURM that is already on the machine. Clients find it through ``SLURM_CONF``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steps.checkout import Checkout
-from steps.progress import Progress, StepFailed
+from steps.progress import Progress, StepError
 from steps.slurm_cluster import SlurmCluster
 
 __all__ = ("main",)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         Progress(1).step(f"one-machine SLURM {parsed.command}", actions[parsed.command])
-    except StepFailed as failure:
+    except StepError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     if parsed.command == "up":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
@@ -36,7 +36,7 @@ class CampaignWorkChain(WorkChain):
     """
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
@@ -116,7 +116,7 @@ class CampaignWorkChain(WorkChain):
             InputError: for an unknown protocol or setting, or a family without an element's pseudopotential or cutoff.
         """
         settings = load_protocol("campaign", protocol, overrides)
-        builder = cls.get_builder()
+        builder: Any = cls.get_builder()
         builder.structure = structure
         builder.redox = orm.Dict(redox)
         builder.max_concurrent = orm.Int(settings["max_concurrent"])
@@ -141,11 +141,11 @@ class CampaignWorkChain(WorkChain):
             inputs = label._inputs(prune=True)  # noqa: SLF001 - the builder's public way to hand its inputs on
             builder[namespace] = {key: value for key, value in inputs.items() if key not in _PROVIDED_BY_CAMPAIGN}
         _set_runners(builder, settings, runner_code, training_options)
-        return builder
+        return cast(ProcessBuilder, builder)
 
     def setup(self) -> None:
         """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
-        listing = list_patterns(self.inputs.structure, self.inputs.redox, metadata={"call_link_label": "patterns"})
+        listing = list_patterns(self.inputs.structure, self.inputs.redox)
         content = listing.get_dict()
         self.ctx.listing_pk = listing.pk
         self.ctx.relaxations = [one["states"] for one in content["patterns"]][: self.inputs.max_patterns.value]
@@ -160,7 +160,7 @@ class CampaignWorkChain(WorkChain):
         """Whether patterns wait for their relaxation."""
         return bool(self.ctx.relaxations)
 
-    def run_relaxations(self) -> ToContext:
+    def run_relaxations(self) -> dict[str, Any]:
         """Relax the next patterns, as many at a time as allowed."""
         batch = [(states, self.inputs.structure) for states in self._take("relaxations")]
         return self._submit_labels("relax", batch)
@@ -183,7 +183,7 @@ class CampaignWorkChain(WorkChain):
         """Whether relaxed patterns wait for their MD."""
         return bool(self.ctx.md_starts)
 
-    def run_md(self) -> ToContext:
+    def run_md(self) -> dict[str, Any]:
         """Run MD from the next relaxed patterns."""
         return self._submit_labels("md", [(states, orm.load_node(pk)) for states, pk in self._take("md_starts")])
 
@@ -204,7 +204,7 @@ class CampaignWorkChain(WorkChain):
         self.report(f"{dataset.n_frames} frames, {dataset.n_ambiguous} of them ambiguous")
         return None
 
-    def run_training(self) -> ToContext:
+    def run_training(self) -> dict[str, Any]:
         """Train the redox-aware committee and the baseline side by side."""
         dataset = orm.load_node(self.ctx.training_pk)
         running = {}
@@ -225,10 +225,7 @@ class CampaignWorkChain(WorkChain):
         chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
         listing = orm.load_node(self.ctx.listing_pk).get_dict()
         symbols = self.inputs.structure.get_ase().get_chemical_symbols()
-        allowed = {
-            element: list(states)
-            for element, states in chemistry.table().allowed_states(symbols, listing["sites"]).items()
-        }
+        allowed = {element: list(states) for element, states in chemistry.allowed_on(symbols).items()}
         running = {}
         for name, training in {"evaluate_aware": self.ctx.train, "evaluate_baseline": self.ctx.baseline}.items():
             inputs = AttributeDict(self.exposed_inputs(EvaluateCalculation, namespace="evaluate"))
@@ -270,7 +267,7 @@ class CampaignWorkChain(WorkChain):
         """Whether patterns wait for their DFT check."""
         return bool(self.ctx.checks)
 
-    def run_checks(self) -> ToContext:
+    def run_checks(self) -> dict[str, Any]:
         """Check the next patterns with DFT at the potential's geometry."""
         return self._submit_labels("check", [(states, orm.load_node(pk)) for states, pk in self._take("checks")])
 
@@ -280,7 +277,7 @@ class CampaignWorkChain(WorkChain):
         conclusion = conclude(
             self.ctx.search.outputs.report,
             **{f"{rank}_verdict": outputs.verdict for rank, outputs in checks.items()},
-            **{f"{rank}_parameters": outputs.parameters for rank, outputs in checks.items()},
+            **{f"{rank}_frames": outputs.frames for rank, outputs in checks.items()},
         )
         self.out("conclusion", conclusion)
 
@@ -290,7 +287,7 @@ class CampaignWorkChain(WorkChain):
         batch, self.ctx[name] = self.ctx[name][:count], self.ctx[name][count:]
         return list(batch)
 
-    def _submit_labels(self, stage: str, batch: list[tuple[list[int], HubbardStructureData]]) -> ToContext:
+    def _submit_labels(self, stage: str, batch: list[tuple[list[int], HubbardStructureData]]) -> dict[str, Any]:
         """Submit one label a pattern and collect them under ``labels_<stage>``."""
         submitted = {}
         for index, (states, structure) in enumerate(batch):
@@ -311,7 +308,7 @@ class CampaignWorkChain(WorkChain):
 
 
 def _set_runners(
-    builder: ProcessBuilder,
+    builder: Any,
     settings: dict[str, Any],
     runner_code: orm.AbstractCode,
     options: dict[str, Any] | None,

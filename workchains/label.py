@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
@@ -48,7 +48,7 @@ class LabelWorkChain(WorkChain):
     """
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=HubbardStructureData, help="Structure with its Hubbard parameters.")
@@ -122,7 +122,7 @@ class LabelWorkChain(WorkChain):
         pseudos, cutoffs = pseudos_and_cutoffs(pseudo_family, structure, settings["cutoff_stringency"])
         parameters = merged({"SYSTEM": cutoffs}, settings["pw"])
         parameters["ELECTRONS"]["conv_thr"] = settings["conv_thr_per_atom"] * len(structure.sites)
-        builder = cls.get_builder()
+        builder: Any = cls.get_builder()
         builder.structure = structure
         builder.redox = orm.Dict(redox)
         builder.pseudos = pseudos
@@ -141,7 +141,7 @@ class LabelWorkChain(WorkChain):
         )
         builder.pw.accept_partial_relaxation = orm.Bool(settings["accept_partial_relaxation"])
         builder.pw.kpoints = kpoints_for(structure, settings["kpoints_distance"])
-        return builder
+        return cast(ProcessBuilder, builder)
 
     def setup(self) -> None:
         """Start with no attempt made."""
@@ -155,16 +155,16 @@ class LabelWorkChain(WorkChain):
             return False
         return self.ctx.verdict is None or not self.ctx.verdict["landed"]
 
-    def run_pw(self) -> ToContext:
+    def run_pw(self) -> dict[str, Any]:
         """Seed the pattern, stronger at every attempt, and run pw.x."""
         seed = self.inputs.seed.get_dict()
         seed["strength"] = _RETRY_STRENGTH**self.ctx.attempt
+        seed["pseudo_electrons"] = {element: pseudo.z_valence for element, pseudo in self.inputs.pseudos.items()}
         seeded = seed_structure(
             self.inputs.structure,
             self.inputs.pattern,
             self.inputs.redox,
             orm.Dict(seed),
-            metadata={"call_link_label": f"seed_{self.ctx.attempt}"},
         )
         self.ctx.attempt += 1
         inputs = AttributeDict(self.exposed_inputs(RedoxPwBaseWorkChain, namespace="pw"))

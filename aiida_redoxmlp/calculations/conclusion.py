@@ -7,17 +7,19 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
+from aiida_redoxmlp.data.dataset import DatasetData
+
 __all__ = ("conclude",)
 
 
 @calcfunction
-def conclude(search: orm.Dict, **checks: orm.Dict) -> orm.Dict:
+def conclude(search: orm.Dict, **checks: orm.Data) -> orm.Dict:
     """Join the ranking of a search with the DFT checks of its lowest patterns.
 
     Args:
         search: report of a search, patterns in ascending energy.
-        checks: for every checked rank ``rank_N_verdict`` (what DFT found) and ``rank_N_parameters`` (pw.x's output
-            parameters, energy in eV).
+        checks: for every checked rank ``rank_N_verdict`` (what DFT found) and ``rank_N_frames`` (its frames, of which
+            the last is the answer).
 
     Returns:
         ``patterns`` with the energies of potential and DFT at the same geometry (eV), ``ground_state`` (the lowest
@@ -27,7 +29,7 @@ def conclude(search: orm.Dict, **checks: orm.Dict) -> orm.Dict:
     patterns: list[dict[str, Any]] = []
     for rank, found in enumerate(search.get_dict()["patterns"]):
         verdict = checks.get(f"rank_{rank}_verdict")
-        parameters = checks.get(f"rank_{rank}_parameters")
+        frames = checks.get(f"rank_{rank}_frames")
         patterns.append(
             {
                 "states": found["states"],
@@ -35,9 +37,9 @@ def conclude(search: orm.Dict, **checks: orm.Dict) -> orm.Dict:
                 "multiplicity": found["multiplicity"],
                 "energy_mlp_ev": found["energy_ev"],
                 "energy_mlp_std_ev": found["energy_std_ev"],
-                "energy_dft_ev": parameters.get_dict()["energy"] if parameters is not None else None,
-                "pattern_found_by_dft": verdict.get_dict()["found"] if verdict is not None else None,
-                "dft_confidence": verdict.get_dict()["confidence"] if verdict is not None else None,
+                "energy_dft_ev": frames.frames[-1].energy if isinstance(frames, DatasetData) else None,
+                "pattern_found_by_dft": verdict.get_dict()["found"] if isinstance(verdict, orm.Dict) else None,
+                "dft_confidence": verdict.get_dict()["confidence"] if isinstance(verdict, orm.Dict) else None,
             }
         )
     landed = [one for one in patterns if one["pattern_found_by_dft"] == one["states"]]

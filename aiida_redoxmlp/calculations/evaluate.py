@@ -34,7 +34,7 @@ class EvaluateCalculation(RunnerCalculation):
             required=False,
             help="States of each redox element; where given, pattern recovery is measured as well.",
         )
-        spec.inputs["metadata"]["options"]["parser_name"].default = "redoxmlp.evaluate"
+        spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.evaluate")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.EvaluateOutput`.")
         spec.output(
             "forces",

@@ -46,7 +46,7 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
             help="Total charge, allowed and fixed oxidation states: the fields of "
             "`aiida_redoxmlp.redox.chemistry.RedoxChemistry`. The defaults are the usual states of each element.",
         )
-        spec.inputs["metadata"]["options"]["parser_name"].default = "redoxmlp.pw"
+        spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.pw")
         spec.output(
             "oxidation_states", valid_type=OxidationStatesData, required=False, help="States of every ionic step."
         )

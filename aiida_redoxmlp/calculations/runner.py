@@ -27,9 +27,10 @@ class RunnerCalculation(CalcJob):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define the inputs and exit codes every runner shares."""
         super().define(spec)
-        spec.inputs["metadata"]["options"]["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-        spec.inputs["metadata"]["options"]["withmpi"].default = False
-        spec.inputs["metadata"]["options"]["output_filename"].default = STDOUT_FILE
+        one_process = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        spec.input("metadata.options.resources", valid_type=dict, default=one_process)
+        spec.input("metadata.options.withmpi", valid_type=bool, default=False)
+        spec.input("metadata.options.output_filename", valid_type=str, default=STDOUT_FILE)
         spec.exit_code(
             300,
             "ERROR_INPUT_REFUSED",
@@ -75,7 +76,7 @@ class RunnerCalculation(CalcJob):
     @staticmethod
     def write_model(model: ModelData, folder: Folder) -> None:
         """Copy a model's files to the job's folder."""
-        model.base.repository.copy_tree(folder.get_subfolder(MODEL_FOLDER, create=True).abspath)
+        model.base.repository.copy_tree(str(folder.get_subfolder(MODEL_FOLDER, create=True).abspath))
 
     @staticmethod
     def write_dataset(dataset: DatasetData, folder: Folder, name: str) -> None:

@@ -50,7 +50,7 @@ class SearchCalculation(RunnerCalculation):
             validator=_validate_settings,
             help="Search settings, the fields of `aiida_redoxmlp.runners.jobs.SearchJob`.",
         )
-        spec.inputs["metadata"]["options"]["parser_name"].default = "redoxmlp.search"
+        spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.search")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.SearchOutput`.")
         spec.output_namespace(
             "structures", valid_type=orm.StructureData, dynamic=True, help="Relaxed structures, `rank_0` the lowest."

@@ -31,7 +31,7 @@ def list_patterns(structure: orm.StructureData, redox: orm.Dict) -> orm.Dict:
     symbols = atoms.get_chemical_symbols()
     sites, background = chemistry.sites_and_background(symbols)
     patterns = charge_balanced_patterns(
-        symbols, sites, chemistry.table().allowed_states(symbols, sites), chemistry.total_charge - sum(background)
+        symbols, sites, chemistry.allowed_on(symbols), chemistry.total_charge - sum(background)
     )
     orbits = distinct_patterns(patterns, site_permutations(atoms))
     return orm.Dict(
@@ -57,7 +57,8 @@ def seed_structure(
         structure: the structure with its Hubbard parameters, which belong to sites and are kept.
         pattern: wanted states of the redox sites.
         redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
-        seed: ``magnetic_order`` (a name or a list of signs), ``pre_distortion`` and ``strength``.
+        seed: ``magnetic_order`` (a name or a list of signs), ``pre_distortion``, ``strength`` (above 1 for a retry) and
+            ``pseudo_electrons``, the valence electrons of each element's pseudopotential.
 
     Returns:
         ``structure`` with one kind a redox site and shifted ligands, and ``parameters`` for pw.x.
@@ -72,9 +73,10 @@ def seed_structure(
         atoms,
         wanted,
         signs=moment_signs(atoms, sites, options["magnetic_order"]),
-        strength=options["strength"],
-        pre_distortion=options["pre_distortion"],
-        valence_electrons=chemistry.table().valence_electrons,
+        valence_electrons={symbol: one.valence_electrons for symbol, one in chemistry.table().elements.items()},
+        pseudo_electrons=options["pseudo_electrons"],
+        strength=options["strength"] * options["pre_distortion"],
+        hold_occupations=options["strength"] > 1,
     )
     seeded = HubbardStructureData(
         cell=structure.cell,

@@ -58,7 +58,7 @@ class TrainCalculation(RunnerCalculation):
             default=lambda: orm.Bool(False),
             help="Train on frames whose charges close only with doubt as well.",
         )
-        spec.inputs["metadata"]["options"]["parser_name"].default = "redoxmlp.train"
+        spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.train")
         spec.output("model", valid_type=ModelData, help="The committee.")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.TrainOutput`.")
         spec.output("history", valid_type=orm.ArrayData, help="Learning curves: one array a quantity, one row an epoch.")

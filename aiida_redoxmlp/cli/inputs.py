@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from aiida import orm
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.engine import ProcessBuilder
@@ -29,7 +31,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     atoms = read_structure(config)
     check_physics(config, atoms)
     try:
-        builder = CampaignWorkChain.get_builder_from_protocol(
+        builder: Any = CampaignWorkChain.get_builder_from_protocol(
             pw_code=load_code(config.codes.pw),
             runner_code=load_code(config.codes.redoxmlp),
             structure=hubbard_structure(atoms, config.hubbard),
@@ -44,7 +46,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     except ValidationError as error:
         raise ConfigurationError(explain(error, "overrides")) from error
     builder.metadata.label = config.material
-    return builder
+    return cast(ProcessBuilder, builder)
 
 
 def read_structure(config: CampaignConfig) -> Atoms:
@@ -59,7 +61,7 @@ def read_structure(config: CampaignConfig) -> Atoms:
         raise InputError(
             f"The structure {config.structure} cannot be read ({error}); give a file that ASE reads, such as a CIF."
         ) from error
-    if not atoms.cell.rank == 3:
+    if not isinstance(atoms, Atoms) or atoms.cell.rank != 3:
         raise InputError(f"The structure {config.structure} has no periodic cell; give a crystal structure.")
     atoms.pbc = True
     return atoms
@@ -74,7 +76,7 @@ def check_physics(config: CampaignConfig, atoms: Atoms) -> None:
     symbols = atoms.get_chemical_symbols()
     chemistry: RedoxChemistry = config.redox
     sites, background = chemistry.sites_and_background(symbols)
-    allowed = chemistry.table().allowed_states(symbols, sites)
+    allowed = chemistry.allowed_on(symbols)
     next(charge_balanced_patterns(symbols, sites, allowed, chemistry.total_charge - sum(background)))
     moment_signs(atoms, sites, config.magnetic_order)
     for manifold in config.hubbard.u:

@@ -60,7 +60,7 @@ def load_process(identifier: str | None, label: str) -> orm.ProcessNode:
     """
     if identifier is None:
         ensure_profile()
-        latest = (
+        latest: orm.ProcessNode | None = (
             orm.QueryBuilder()
             .append(orm.ProcessNode, filters={"attributes.process_label": label})
             .order_by({orm.ProcessNode: {"id": "desc"}})

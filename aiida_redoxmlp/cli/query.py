@@ -42,7 +42,7 @@ def lineage(model: str, as_json: bool) -> None:
                 "patterns": frames.summary()["patterns"],
                 "frames": frames.n_frames,
                 "ambiguous": frames.n_ambiguous,
-                "computer": calculation.computer.label,
+                "computer": calculation.computer.label if calculation.computer else None,
             }
         )
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import cast
 
 from aiida import orm
 from aiida.common.links import LinkType
@@ -17,9 +18,10 @@ _INTERVAL_S = 1.0
 def walk(process: orm.ProcessNode, depth: int = 0) -> Iterator[tuple[int, str, orm.ProcessNode]]:
     """Yield depth, link label and node of everything a process called, in order of creation."""
     links = process.base.links.get_outgoing(link_type=(LinkType.CALL_WORK, LinkType.CALL_CALC)).all()
-    for link in sorted(links, key=lambda one: one.node.pk):
-        yield depth, link.link_label, link.node
-        yield from walk(link.node, depth + 1)
+    for link in sorted(links, key=lambda one: one.node.ctime):
+        called = cast("orm.ProcessNode", link.node)
+        yield depth, link.link_label, called
+        yield from walk(called, depth + 1)
 
 
 def describe(node: orm.ProcessNode) -> str:
@@ -41,15 +43,15 @@ def describe(node: orm.ProcessNode) -> str:
 def watch(node: orm.ProcessNode, console: Console) -> None:
     """Print a line for every job or work chain that starts or ends, until ``node`` is terminated."""
     started = time.monotonic()
-    seen: dict[int, str] = {}
+    seen: dict[str, str] = {}
 
     def show() -> None:
         for depth, label, called in walk(node):
             if not isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
                 continue
             phase = describe(called) if called.is_terminated else "running"
-            if seen.get(called.pk) != phase:
-                seen[called.pk] = phase
+            if seen.get(called.uuid) != phase:
+                seen[called.uuid] = phase
                 elapsed = time.monotonic() - started
                 name = f"{'  ' * depth}{label}"
                 console.print(f"{elapsed:7.0f} s  {name:<28} {called.process_label}<{called.pk}> {phase}", highlight=False)

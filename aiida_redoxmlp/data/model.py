@@ -46,7 +46,7 @@ class ModelData(orm.FolderData):
     @property
     def configuration(self) -> dict[str, Any]:
         """The typed configuration stored beside the weights."""
-        content: dict[str, Any] = json.loads(self.base.repository.get_object_content(_MODEL_FILE))
+        content: dict[str, Any] = json.loads(self.base.repository.get_object_content(_MODEL_FILE, "r"))
         return content
 
     @property

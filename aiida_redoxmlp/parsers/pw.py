@@ -14,7 +14,6 @@ from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.dataset.labelling import frames_from_steps
 from aiida_redoxmlp.errors import InputError, OutputFormatError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.redox.digitise import digitise
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 
 __all__ = ("RedoxPwParser",)
@@ -51,13 +50,13 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
             group=self.node.uuid,
             source=self.node.uuid,
         )
-        for reason in labelled.skipped:
-            self.logger.warning(reason)
-        if labelled.frames:
-            self.out("frames", DatasetData.from_frames(labelled.frames))
-            steps = [step for step in output.steps if step.occupations]
-            self.out("oxidation_states", OxidationStatesData.from_assignments(
-                [digitise(step.occupations, step.symbols, chemistry.total_charge, chemistry.table()) for step in steps],
-                [step.index for step in steps],
-                steps[0].symbols,
-            ))
+        for skipped in labelled.skipped:
+            self.logger.warning(f"Ionic step {skipped.step} gives no frame: {skipped.reason}.")
+        if not labelled.frames:
+            return
+        self.out("frames", DatasetData.from_frames(labelled.frames))
+        steps = [frame.step for frame in labelled.frames]
+        self.out(
+            "oxidation_states",
+            OxidationStatesData.from_assignments(labelled.assignments, steps, output.steps[0].symbols),
+        )

@@ -26,22 +26,27 @@ class RunnerParser(Parser):
         if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
             return self.explain_missing_output()
         try:
-            return model.model_validate_json(self.retrieved.base.repository.get_object_content(OUTPUT_FILE))
+            return model.model_validate_json(self.retrieved.base.repository.get_object_content(OUTPUT_FILE, "r"))
         except ValidationError as error:
-            return self.exit_codes.ERROR_OUTPUT_INVALID.format(reason=explain(error, OUTPUT_FILE))
+            return self.exit("ERROR_OUTPUT_INVALID", explain(error, OUTPUT_FILE))
 
     def explain_missing_output(self) -> ExitCode:
         """Return the exit code that tells what the program said last."""
         last = self.last_words()
         if last.startswith(_INPUT_REFUSED):
-            return self.exit_codes.ERROR_INPUT_REFUSED.format(reason=last.removeprefix(_INPUT_REFUSED))
-        return self.exit_codes.ERROR_OUTPUT_MISSING.format(reason=last or "nothing")
+            return self.exit("ERROR_INPUT_REFUSED", last.removeprefix(_INPUT_REFUSED))
+        return self.exit("ERROR_OUTPUT_MISSING", last or "nothing")
+
+    def exit(self, label: str, reason: str) -> ExitCode:
+        """Return an exit code of the calculation with its reason filled in."""
+        code: ExitCode = self.exit_codes[label]
+        return code.format(reason=reason)
 
     def last_words(self) -> str:
         """The last line the program wrote to its standard error."""
         if STDERR_FILE not in self.retrieved.base.repository.list_object_names():
             return ""
-        lines = str(self.retrieved.base.repository.get_object_content(STDERR_FILE)).strip().splitlines()
+        lines = self.retrieved.base.repository.get_object_content(STDERR_FILE, "r").strip().splitlines()
         return lines[-1] if lines else ""
 
     def parse(self, **kwargs: Any) -> ExitCode | None:

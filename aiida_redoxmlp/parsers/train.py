@@ -29,7 +29,7 @@ class TrainParser(RunnerParser):
         if history:
             self.out("history", history)
         if self.last_words().startswith(_DIVERGED):
-            return self.exit_codes.ERROR_DIVERGED.format(reason=self.last_words().removeprefix(_DIVERGED))
+            return self.exit("ERROR_DIVERGED", self.last_words().removeprefix(_DIVERGED))
         output = self.read_output(TrainOutput)
         if isinstance(output, ExitCode):
             return output
@@ -38,7 +38,7 @@ class TrainParser(RunnerParser):
             try:
                 self.out("model", ModelData.from_folder(folder / MODEL_FOLDER))
             except InputError as error:
-                return self.exit_codes.ERROR_OUTPUT_INVALID.format(reason=str(error))
+                return self.exit("ERROR_OUTPUT_INVALID", str(error))
         return None
 
     def read_history(self) -> orm.ArrayData | None:
@@ -46,7 +46,7 @@ class TrainParser(RunnerParser):
         if PROGRESS_FILE not in self.retrieved.base.repository.list_object_names():
             return None
         columns: dict[str, list[float]] = defaultdict(list)
-        for line in self.retrieved.base.repository.get_object_content(PROGRESS_FILE).splitlines():
+        for line in self.retrieved.base.repository.get_object_content(PROGRESS_FILE, "r").splitlines():
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,11 +35,20 @@ class RedoxChemistry(BaseModel):
             InputError: for an unknown element or a state that no d or f count gives.
         """
         overrides: dict[str, dict[str, object]] = {}
-        for element, states in self.allowed_states.items():
-            overrides.setdefault(element, {})["states"] = states
-        for element, threshold in self.thresholds.items():
-            overrides.setdefault(element, {})["threshold"] = threshold
-        return RedoxTable.default().with_overrides(overrides, fixed_states=self.fixed_states)
+        given: dict[str, Mapping[str, object]] = {
+            "states": self.allowed_states,
+            "threshold": self.thresholds,
+            "fixed": self.fixed_states,
+        }
+        for key, values in given.items():
+            for element, value in values.items():
+                overrides.setdefault(element, {})[key] = value
+        return RedoxTable.default().with_overrides(overrides)
+
+    def allowed_on(self, symbols: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Return the allowed states of the redox elements among ``symbols``."""
+        table = self.table()
+        return {symbol: table.elements[symbol].states for symbol in sorted(set(symbols)) if table.is_redox(symbol)}
 
     def sites_and_background(self, symbols: Sequence[str]) -> tuple[tuple[int, ...], list[int]]:
         """Return the redox sites and the oxidation states of all other atoms, 0 on the redox sites.
@@ -60,13 +69,12 @@ class RedoxChemistry(BaseModel):
         """Return the sentence that says why a pattern does not fit a structure, or None when it does."""
         try:
             sites, background = self.sites_and_background(symbols)
-            table = self.table()
         except InputError as error:
             return str(error)
         if len(states) != len(sites):
             return f"The pattern {list(states)} has {len(states)} states for {len(sites)} redox sites; give one a site."
         for site, state in zip(sites, states, strict=True):
-            allowed = table.element(symbols[site]).states
+            allowed = self.allowed_on(symbols)[symbols[site]]
             if state not in allowed:
                 return (
                     f"The state {state} of {symbols[site]} (site {site}) is not allowed; "

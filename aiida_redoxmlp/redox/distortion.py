@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 from ase import Atoms
@@ -27,10 +27,10 @@ _COORDINATION = {4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII", 9: "IX", 10: "X"
 def shannon_radius(element: str, state: int, coordination: int = 6, *, low_spin: bool = False) -> float:
     """Return the effective ionic radius of a cation in Å.
 
-    Source: R. D. Shannon, Acta Crystallogr. A 32, 751 (1976), as tabulated by pymatgen. Where the table has
-        no
-    entry for the coordination number the six-coordinate one, and then the nearest, is taken; where it has
-    none for the state, the neighbouring states are interpolated and the outermost one is kept beyond them.
+    Source: R. D. Shannon, Acta Crystallogr. A 32, 751 (1976), as tabulated by pymatgen. States between two
+    tabulated ones are interpolated at the same coordination number. Where the table does not reach the state
+    at the coordination number asked for, six-coordinate radii are taken; beyond those, the outermost one is
+    kept.
 
     Args:
         element: chemical symbol.
@@ -41,16 +41,15 @@ def shannon_radius(element: str, state: int, coordination: int = 6, *, low_spin:
     Raises:
         InputError: if the table has no cation of the element.
     """
-    table = Element(element).data.get("Shannon radii") or {}
-    radii = {
-        int(key): _tabulated(shells, coordination, low_spin=low_spin)
-        for key, shells in table.items()
-        if int(key) > 0
-    }
-    if not radii:
+    table = _radii_by_coordination(element, low_spin=low_spin)
+    if not table:
         raise InputError(
             f"Shannon's table has no cation of {element}; give redox elements that form cations."
         )
+    nearest_six = sorted(table, key=lambda number: (abs(number - 6), number))
+    candidates = [coordination, *nearest_six] if coordination in table else nearest_six
+    reached = [number for number in candidates if min(table[number]) <= state <= max(table[number])]
+    radii = table[(reached or nearest_six)[0]]
     states = sorted(radii)
     return float(np.interp(state, states, [radii[one] for one in states]))
 
@@ -135,15 +134,13 @@ def _ligands_of_sites(
     return shells
 
 
-def _tabulated(
-    shells: Mapping[str, Mapping[str, Mapping[str, float]]], coordination: int, *, low_spin: bool
-) -> float:
-    """Return the radius of one state from its table by coordination number and spin state."""
-    numbers = {number: roman for number, roman in _COORDINATION.items() if roman in shells}
-    if numbers:
-        preferred = coordination if coordination in numbers else 6
-        entry = shells[numbers[min(numbers, key=lambda number: (abs(number - preferred), number))]]
-    else:
-        entry = shells[min(shells)]
-    chosen = entry.get("Low Spin" if low_spin else "High Spin") or entry[min(entry)]
-    return float(chosen["ionic_radius"])
+def _radii_by_coordination(element: str, *, low_spin: bool) -> dict[int, dict[int, float]]:
+    """Return the radii of an element's cations in Å by coordination number and state."""
+    radii: dict[int, dict[int, float]] = {}
+    for state, shells in (Element(element).data.get("Shannon radii") or {}).items():
+        for number, roman in _COORDINATION.items():
+            if int(state) > 0 and roman in shells:
+                entry = shells[roman]
+                chosen = entry.get("Low Spin" if low_spin else "High Spin") or entry[min(entry)]
+                radii.setdefault(number, {})[int(state)] = float(chosen["ionic_radius"])
+    return radii

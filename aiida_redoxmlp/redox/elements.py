@@ -1,4 +1,4 @@
-"""The table of redox elements: which shells to read, which oxidation states to expect, which atoms are spectators."""
+"""The table of redox elements: shells to read, oxidation states to expect, charges of spectators."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ _USUAL_STATES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
         "Ir": (3, 4, 5), "Pt": (2, 4), "Au": (1, 3),
     },
     "4f": {
-        "La": (3,), "Ce": (3, 4), "Pr": (3, 4), "Nd": (3,), "Pm": (3,), "Sm": (2, 3), "Eu": (2, 3), "Gd": (3,),
-        "Tb": (3, 4), "Dy": (3,), "Ho": (3,), "Er": (3,), "Tm": (2, 3), "Yb": (2, 3), "Lu": (3,),
+        "La": (3,), "Ce": (3, 4), "Pr": (3, 4), "Nd": (3,), "Pm": (3,), "Sm": (2, 3), "Eu": (2, 3),
+        "Gd": (3,), "Tb": (3, 4), "Dy": (3,), "Ho": (3,), "Er": (3,), "Tm": (2, 3), "Yb": (2, 3), "Lu": (3,),
     },
 }  # fmt: skip
-"""Usual oxidation states in solids: N. N. Greenwood and A. Earnshaw, Chemistry of the Elements, 2nd ed. (1997)."""
+"""Usual oxidation states in solids.
+
+Source: N. N. Greenwood and A. Earnshaw, Chemistry of the Elements, 2nd edition (1997).
+"""
 
 # Atomic number of the closed core below the counted electrons: state = valence electrons - full levels.
 _CORE = {"3d": 18, "4d": 36, "5d": 68, "4f": 54}
@@ -47,7 +50,8 @@ FIXED_STATES: Mapping[str, int] = {
     "H": 1, "Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1,
     "Be": 2, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2,
     "B": 3, "Al": 3, "Ga": 3, "In": 3, "Sc": 3, "Y": 3, "La": 3, "Nd": 3, "Pm": 3, "Gd": 3, "Dy": 3, "Ho": 3,
-    "Er": 3, "Lu": 3, "Si": 4, "Ge": 4, "Zr": 4, "Hf": 4, "P": 5, "O": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1,
+    "Er": 3, "Lu": 3, "Si": 4, "Ge": 4, "Zr": 4, "Hf": 4, "P": 5,
+    "O": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1,
 }  # fmt: skip
 """Charge of the elements that have one usual charge in ionic solids.
 
@@ -79,11 +83,13 @@ class RedoxElement:
         lowest, highest = self.valence_electrons - 2 * (2 * self.orbital_l + 1), self.valence_electrons
         if not self.states or any(not lowest <= state <= highest for state in self.states):
             raise InputError(
-                f"The oxidation states {list(self.states)} of {self.symbol} must be one or more whole numbers "
+                f"The oxidation states {list(self.states)} of {self.symbol} must be whole numbers "
                 f"from {lowest} to {highest}, what its {self.shell} shell and valence electrons allow."
             )
-        if not 0.5 < self.threshold < 1:
-            raise InputError(f"The threshold {self.threshold} of {self.symbol} must lie between 0.5 and 1.")
+        if not 0.5 <= self.threshold < 1:
+            raise InputError(
+                f"The threshold {self.threshold} of {self.symbol} must be at least 0.5 and below 1."
+            )
         if not 0 < self.width <= 0.2:
             raise InputError(f"The width {self.width} of {self.symbol} must lie between 0 and 0.2.")
 
@@ -145,9 +151,10 @@ class RedoxTable:
         """Return the table with some elements changed.
 
         Args:
-            overrides: by chemical symbol, either a whole number, the fixed charge of a spectator, or a mapping
-                with the keys ``fixed`` (the same) or any of ``states`` (list of allowed states), ``threshold``
-                and ``width``. Giving ``states`` makes a d or f metal a redox element, ``fixed`` a spectator.
+            overrides: by chemical symbol, either a whole number, the fixed charge of a spectator, or a
+                mapping with the keys ``fixed`` (the same) or any of ``states`` (list of allowed states),
+                ``threshold`` and ``width``. Giving ``states`` makes a d or f metal a redox element,
+                ``fixed`` a spectator.
 
         Raises:
             InputError: if an element, key or value cannot be used.
@@ -162,11 +169,15 @@ class RedoxTable:
                 raise InputError(f"{unknown[0]!r} of {symbol} is none of fixed, states, threshold and width.")
             if "fixed" in override:
                 if len(override) > 1:
-                    raise InputError(f"{symbol} has a fixed charge and {sorted(set(override) - {'fixed'})}; give one.")
+                    raise InputError(
+                        f"{symbol} has a fixed charge and {sorted(set(override) - {'fixed'})}; give one."
+                    )
                 fixed[symbol] = _whole_number(override["fixed"], f"The fixed charge of {symbol}")
                 continue
             if symbol not in elements:
-                raise InputError(f"{symbol} is neither a d metal nor a lanthanide; give it one fixed charge instead.")
+                raise InputError(
+                    f"{symbol} is neither a d metal nor a lanthanide; give it one fixed charge instead."
+                )
             elements[symbol] = _changed(elements[symbol], override)
             if "states" in override:
                 fixed.pop(symbol, None)
@@ -182,7 +193,9 @@ def _changed(element: RedoxElement, override: Mapping[str, object]) -> RedoxElem
         states = {_whole_number(state, f"A state of {element.symbol}") for state in given}
         changed = replace(changed, states=tuple(sorted(states)))
     if "threshold" in override:
-        changed = replace(changed, threshold=_real_number(override["threshold"], f"threshold of {element.symbol}"))
+        changed = replace(
+            changed, threshold=_real_number(override["threshold"], f"threshold of {element.symbol}")
+        )
     if "width" in override:
         changed = replace(changed, width=_real_number(override["width"], f"width of {element.symbol}"))
     return changed

@@ -208,7 +208,7 @@ def _checked_sites(
         raise InputError(
             f"{unknown[0]!r} is not a chemical symbol; write allowed states by element, such as Mn: [2, 3]."
         )
-    sites = tuple(sorted(set(redox_sites)))
+    sites = tuple(sorted({int(site) for site in redox_sites}))
     if not sites:
         raise InputError(
             f"The structure has no redox sites among its elements {', '.join(sorted(set(symbols)))}; name "

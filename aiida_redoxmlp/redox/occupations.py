@@ -30,7 +30,7 @@ class SiteOccupations:
     @property
     def orbital_l(self) -> int:
         """Angular momentum of the manifold: 2 for d, 3 for f."""
-        return (self.eigenvalues.shape[1] - 1) // 2
+        return (int(self.eigenvalues.shape[1]) - 1) // 2
 
     @property
     def moment(self) -> float:

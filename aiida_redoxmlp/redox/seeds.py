@@ -21,7 +21,7 @@ _EMPTY = 0.05  # occupation that hybridisation with the ligands gives an empty l
 _EMPTY_COVALENT = 0.3  # an empty level that points at the ligands (e_g) takes more from them
 _N_COVALENT = 2
 _T2G = 3
-_RETRY_MIXING_FIXED_NS = 10
+_HELD_ITERATIONS = 10
 _F_BLOCK = range(57, 72)
 _QE_MAX_KINDS = 10  # ntypx in Quantum ESPRESSO's Modules/parameters.f90
 
@@ -33,7 +33,7 @@ class Seed:
     Attributes:
         pattern: the wanted pattern.
         signs: sign of the moment of each redox site of the pattern.
-        strength: 1 for the first attempt, larger in retries.
+        strength: multiple of the pre-distortion.
         kinds: kind name of every atom: ``Mn1``, ``Mn2``, … for redox sites, the chemical symbol for the
             others.
         starting_magnetization: by kind, unpaired electrons over valence electrons with the sign of the
@@ -110,6 +110,7 @@ def build_seed(
     signs: Sequence[int],
     valence_electrons: Mapping[str, int],
     strength: float = 1.0,
+    hold_occupations: bool = False,
     low_spin_sites: Collection[int] = (),
     pseudo_electrons: Mapping[str, float] | None = None,
 ) -> Seed:
@@ -126,7 +127,8 @@ def build_seed(
         signs: sign of the moment of each of them, +1 or -1, as from
             :func:`aiida_redoxmlp.redox.magnetic_order.moment_signs`.
         valence_electrons: by element, electrons that the oxidation state is counted from (Mn: 7).
-        strength: scales the pre-distortion; above 1, a retry, the occupations are also held for 10
+        strength: scales the pre-distortion; 0 leaves the ions where they are.
+        hold_occupations: keep the starting occupations for the first 10 SCF iterations, for a retry.
             iterations.
         low_spin_sites: indices of the redox sites that are low spin.
         pseudo_electrons: by element, valence electrons of the pseudopotential, which starting magnetisations
@@ -162,7 +164,7 @@ def build_seed(
         starting_magnetization=magnetization,
         starting_ns_eigenvalue=eigenvalues,
         positions=pre_distort(atoms, pattern, strength, low_spin_sites=low_spin_sites),
-        mixing_fixed_ns=_RETRY_MIXING_FIXED_NS if strength > 1.0 else 0,
+        mixing_fixed_ns=_HELD_ITERATIONS if hold_occupations else 0,
     )
 
 

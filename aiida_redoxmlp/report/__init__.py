@@ -1,0 +1,1 @@
+"""A campaign on one page: summary, HTML report and figures."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from aiida_redoxmlp.engines.registry import load_potential
 from aiida_redoxmlp.errors import InputError, explain
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.runners.jobs import (
@@ -38,9 +39,6 @@ def run(folder: Path) -> None:
         InputError: if an input file is missing or holds what is not allowed.
         ModelIntegrityError: if the model's files do not match their hashes.
     """
-    # The registry knows the engines, and only a job that runs one should pay for importing it.
-    from aiida_redoxmlp.engines.registry import load_potential  # noqa: PLC0415
-
     started = time.perf_counter()
     job = _read_job(folder / INPUT_FILE)
     parent = read_structure(folder / job.structure)

@@ -21,6 +21,7 @@ from aiida_redoxmlp.search.relaxation import RelaxationResult, Relaxer
 __all__ = ("SearchResult", "SearchSettings", "SearchedPattern", "search_exhaustive")
 
 _ATOMS_IN_A_BATCH = 4096
+_RATTLE_SEED = 2025
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,13 @@ class SearchSettings:
         total_charge: charge of the cell in units of e.
         reduce_by_symmetry: search one pattern an orbit instead of every pattern.
         symmetry_tolerance: spglib's symprec in Å.
-        relax: relax each pattern; otherwise evaluate it at its pre-distorted geometry.
+        relax: relax each pattern; otherwise evaluate it at its pre-distorted
+            geometry.
         force_tolerance: largest force component at the end in eV/Å.
         max_steps: largest number of displacements.
         pre_distortion: strength of the bond-length seed before relaxing.
+        rattle: standard deviation in Å of a displacement of every atom before relaxing, the same for all
+            patterns: forces keep a symmetric structure symmetric, be it on a saddle.
         max_patterns: refuse to enumerate more patterns than this.
     """
 
@@ -49,6 +53,7 @@ class SearchSettings:
     force_tolerance: float = 0.02
     max_steps: int = 200
     pre_distortion: float = 1.0
+    rattle: float = 0.02
     max_patterns: int = 10_000
 
 
@@ -125,7 +130,7 @@ def search_exhaustive(
         max_steps=settings.max_steps if settings.relax else 0,
     )
     for batch in _batches(wanted, max(1, _ATOMS_IN_A_BATCH // len(parent))):
-        seeded = [seed_configuration(parent, pattern, settings.pre_distortion) for pattern, _ in batch]
+        seeded = [_seeded(parent, pattern, settings) for pattern, _ in batch]
         relaxations = relaxer.relax(
             seeded,
             on_step=lambda step, active, force: report(
@@ -141,11 +146,14 @@ def search_exhaustive(
     return SearchResult(tuple(searched), n_total, len(orbits))
 
 
-def seed_configuration(parent: Configuration, pattern: Pattern, strength: float) -> Configuration:
+def _seeded(parent: Configuration, pattern: Pattern, settings: SearchSettings) -> Configuration:
     """Return the parent with a pattern's states, its ligands shifted towards the pattern's bond lengths."""
     positions: NDArray[np.float64] = parent.positions
-    if strength > 0:
-        positions = pre_distort(parent.to_ase(), pattern, strength)
+    if settings.pre_distortion > 0:
+        positions = pre_distort(parent.to_ase(), pattern, settings.pre_distortion)
+    if settings.relax and settings.rattle > 0:
+        random = np.random.default_rng(_RATTLE_SEED)
+        positions = positions + settings.rattle * random.standard_normal(positions.shape)
     return replace(parent, oxidation_states=pattern.written_on(parent.oxidation_states), positions=positions)
 
 

@@ -11,7 +11,7 @@ from aiida.common.exceptions import NotExistent
 from aiida.orm import Computer, InstalledCode, load_code, load_computer
 from aiida.orm.utils.builders.computer import ComputerBuilder
 from jinja2 import Environment, StrictUndefined
-from steps.progress import ALREADY_THERE, DONE, StepFailed
+from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("ensure_code", "ensure_computer", "render")
 
@@ -62,17 +62,17 @@ def _configure(computer: Computer, options: dict[str, Any]) -> str:
 
 
 def ensure_code(setup: dict[str, Any]) -> str:
-    """Create a code, unless there is the same one; one that names another program gives up its label and is hidden.
+    """Create a code, unless it is there; a former one of another program loses its label and is hidden.
 
     Args:
         setup: options of `verdi code create core.code.installed`.
 
     Raises:
-        StepFailed: when the program is not there.
+        StepError: when the program is not there.
     """
     executable = Path(setup["filepath_executable"])
     if not executable.is_file():
-        raise StepFailed(
+        raise StepError(
             f"The program {executable} of the code {setup['label']} is not there.",
             "run `python3 setup_profiles/bootstrap.py setup`, or name your own pw.x with --pw",
         )

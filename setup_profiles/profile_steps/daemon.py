@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 from aiida.engine.daemon.client import DaemonClient, DaemonException, get_daemon_client
-from steps.progress import ALREADY_THERE, DONE, StepFailed
+from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("describe_daemon", "ensure_daemon", "stop_daemon")
 
@@ -23,7 +23,7 @@ def ensure_daemon(profile: str, package: Path) -> str:
         package: folder of the package's source.
 
     Raises:
-        StepFailed: when the daemon does not start.
+        StepError: when the daemon does not start.
     """
     client = get_daemon_client(profile)
     outcome = DONE
@@ -38,7 +38,7 @@ def ensure_daemon(profile: str, package: Path) -> str:
         client.start_daemon(_WORKERS)
         client.get_numprocesses()
     except DaemonException as error:
-        raise StepFailed(
+        raise StepError(
             f"The AiiDA daemon did not start: {error}.",
             f"see {client.daemon_log_file}; `verdi status` (after `bootstrap.py env`) tells what is missing",
         ) from error
@@ -49,7 +49,7 @@ def stop_daemon(profile: str) -> None:
     """Stop the daemon, if it runs; processes go on where they were when it starts again.
 
     Raises:
-        StepFailed: when the daemon does not answer.
+        StepError: when the daemon does not answer.
     """
     client = get_daemon_client(profile)
     if _process(client) is None:
@@ -57,7 +57,7 @@ def stop_daemon(profile: str) -> None:
     try:
         client.stop_daemon(wait=True, timeout=_STOP_SECONDS)
     except DaemonException as error:
-        raise StepFailed(
+        raise StepError(
             f"The AiiDA daemon could not be stopped: {error}.",
             f"see {client.circus_log_file}, then try once more",
         ) from error
@@ -70,11 +70,14 @@ def describe_daemon(profile: str) -> str:
 
 
 def _process(client: DaemonClient) -> psutil.Process | None:
-    """The daemon's main process, or None; a process number left by a machine that went down does not count."""
+    """The daemon's main process, or None; a number left by a machine that went down does not count."""
+    number = client.get_daemon_pid()
+    if number is None:
+        return None
     try:
-        status = client.get_status()
-        return psutil.Process(status["pid"])
-    except (DaemonException, psutil.NoSuchProcess):
+        process = psutil.Process(number)
+        return process if "start-circus" in process.cmdline() else None
+    except psutil.Error:
         return None
 
 

@@ -12,7 +12,7 @@ from aiida.common.exceptions import NotExistent
 from aiida.orm import load_group
 from aiida_pseudo.data.pseudo import UpfData
 from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily
-from steps.progress import ALREADY_THERE, DONE, StepFailed
+from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("ensure_family",)
 
@@ -25,7 +25,7 @@ def ensure_family(cutoffs_file: Path, pseudopotentials: Path) -> str:
         pseudopotentials: folder of the UPF files.
 
     Raises:
-        StepFailed: when elements and files do not match, or the family holds other files.
+        StepError: when elements and files do not match, or the family holds other files.
     """
     table: dict[str, Any] = json.loads(cutoffs_file.read_text(encoding="utf-8"))
     files = sorted(pseudopotentials.glob("*.UPF"))
@@ -47,7 +47,8 @@ def ensure_family(cutoffs_file: Path, pseudopotentials: Path) -> str:
 
 
 def _create(table: dict[str, Any], files: list[Path]) -> CutoffsPseudoPotentialFamily:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         for file in files:
             shutil.copy(file, folder)
         try:
@@ -55,7 +56,7 @@ def _create(table: dict[str, Any], files: list[Path]) -> CutoffsPseudoPotentialF
                 folder, table["family"], description=table["description"], pseudo_type=UpfData
             )
         except ValueError as error:
-            raise StepFailed(
+            raise StepError(
                 f"The pseudopotential family {table['family']} could not be made: {error}.",
                 f"remove the folder {files[0].parent} and run the same command again",
             ) from error
@@ -65,8 +66,8 @@ def _check(family: CutoffsPseudoPotentialFamily, files: list[Path]) -> None:
     installed = {pseudo.filename: pseudo.get_content() for pseudo in family.pseudos.values()}
     made = {file.name: file.read_text(encoding="utf-8") for file in files}
     if installed != made:
-        raise StepFailed(
+        raise StepError(
             f"The family {family.label} in the profile and the files in {files[0].parent} differ.",
-            f"run `aiida-pseudo family delete {family.label}` or `verdi group delete {family.label}` with this "
-            "checkout's environment (`bootstrap.py env`), then run the same command again",
+            f"run `verdi group delete {family.label}` in this checkout's environment (`bootstrap.py env`), "
+            "then run the same command again",
         )

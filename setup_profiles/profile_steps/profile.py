@@ -8,7 +8,7 @@ from typing import Any
 
 from aiida.manage.configuration import create_profile, get_config, load_profile
 from aiida.plugins import BrokerFactory
-from steps.progress import ALREADY_THERE, DONE, StepFailed
+from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("OPTIONS", "ensure_profile")
 
@@ -33,12 +33,12 @@ def ensure_profile(name: str, aiida_path: Path) -> str:
         aiida_path: AiiDA's configuration folder, the value of ``AIIDA_PATH``.
 
     Raises:
-        StepFailed: when the profile belongs to another place or cannot be opened.
+        StepError: when the profile belongs to another place or cannot be opened.
     """
-    logging.getLogger("aiida").setLevel(logging.WARNING)
+    logging.disable(logging.WARNING - 1)  # AiiDA reports its migrations in the middle of progress lines
     config = get_config(create=True)
     if Path(config.dirpath).resolve() != aiida_path.resolve():
-        raise StepFailed(
+        raise StepError(
             f"AiiDA uses {config.dirpath} instead of this checkout's {aiida_path}.",
             "unset AIIDA_PATH, then start this program through setup_profiles/bootstrap.py",
         )
@@ -58,8 +58,8 @@ def ensure_profile(name: str, aiida_path: Path) -> str:
         outcome = DONE
     storage = Path(config.get_profile(name).storage_config["filepath"])
     if aiida_path.resolve() not in storage.resolve().parents:
-        raise StepFailed(
-            f"The profile {name} keeps its data in {storage}, so this checkout was copied or moved from there.",
+        raise StepError(
+            f"The profile {name} keeps its data in {storage}, so this checkout was copied or moved.",
             f"move it back, or remove {aiida_path} to start with an empty profile",
         )
     for option, value in OPTIONS.items():
@@ -69,7 +69,7 @@ def ensure_profile(name: str, aiida_path: Path) -> str:
     try:
         load_profile(name, allow_switch=True).storage_cls.migrate(config.get_profile(name))
     except Exception as error:
-        raise StepFailed(
+        raise StepError(
             f"The AiiDA profile {name} cannot be opened: {error}.",
             "stop every program that uses it (`make stop`) and run this again",
         ) from error

@@ -79,7 +79,7 @@ class Checkout:
     def exports(self) -> dict[str, str]:
         """Variables that make ``verdi`` and ``aiida-redoxmlp`` use this checkout.
 
-        ``SLURM_CONF`` is among them only while the one-machine SLURM is set up, so that a SLURM which is already
+        ``SLURM_CONF`` is among them only while the one-machine SLURM is up, so that a SLURM which is already
         on the machine is not hidden otherwise.
         """
         inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -91,7 +91,7 @@ class Checkout:
         return exports
 
     def environment(self) -> dict[str, str]:
-        """The whole environment for a child process: this checkout's, whatever environment is active outside."""
+        """The environment for a child process: this checkout's, whatever is active outside."""
         foreign = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
         kept = {name: value for name, value in os.environ.items() if name not in foreign}
         return kept | self.exports()

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from steps.checkout import Checkout
-from steps.progress import Progress, StepFailed
+from steps.progress import Progress, StepError
 from steps.pseudopotential_recipes import ensure_pseudopotentials
 from steps.python_packages import ensure_python_packages
 from steps.quantum_espresso import Programs, ensure_quantum_espresso, find_programs
@@ -27,9 +27,17 @@ _MACHINE_STEPS = 3
 _PROFILE_STEPS = 4
 _SLURM_STEPS = 2
 _REMOVED_BY_CLEAN = (
-    "build", "dist", "demo-output", "demo-slurm-output", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis",
-    ".import_linter_cache", "docs/_build",
-)  # fmt: skip
+    "build",
+    "dist",
+    "demo-output",
+    "demo-slurm-output",
+    "docs/_build",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".import_linter_cache",
+)
 _REMOVED_BY_DISTCLEAN = (".venv", ".qe", ".aiida", ".slurm", ".cache")
 
 
@@ -40,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = parsed.command
     try:
         return command(checkout, parsed)
-    except StepFailed as failure:
+    except StepError as failure:
         sys.stderr.write(f"\n{failure}\n")
         return 1
     except KeyboardInterrupt:
@@ -61,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pw",
         metavar="PATH",
         default=os.environ.get("REDOXMLP_PW") or None,
-        help="your own pw.x 7.x; hp.x and ld1.x are looked for beside it (default: $REDOXMLP_PW, else installed)",
+        help="your own pw.x 7.x, with hp.x and ld1.x beside it (default: $REDOXMLP_PW, else installed)",
     )
     engines.add_argument(
         "--mpi",
@@ -108,7 +116,7 @@ def _one_at_a_time(checkout: Checkout) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StepFailed(
+            raise StepError(
                 "Another bootstrap of this checkout is running.",
                 "wait until it is done, then run the command again",
             ) from error
@@ -117,8 +125,8 @@ def _one_at_a_time(checkout: Checkout) -> Iterator[None]:
 
 def _prepare_machine(checkout: Checkout, progress: Progress, pw: str | None) -> Programs:
     if any(character.isspace() for character in str(checkout.root)):
-        raise StepFailed(
-            f"The path of this checkout, {checkout.root}, has a blank in it, which AiiDA's daemon cannot start from.",
+        raise StepError(
+            f"This checkout's path, {checkout.root}, has a blank in it, where AiiDA's daemon cannot start.",
             "move the checkout to a path without blanks",
         )
     programs = find_programs(checkout, pw)
@@ -139,11 +147,12 @@ def _prepare_profile(
     options += [f"--hp={programs.hp}"] if programs.hp else []
     options += ["--mpi"] if mpi else []
     options += ["--slurm"] if slurm else []
+    checkout.aiida.mkdir(mode=0o700, exist_ok=True)
     status = subprocess.run(
         [*command, *options], env=checkout.environment(), stdin=subprocess.DEVNULL, check=False
     ).returncode
     if status != 0:
-        raise StepFailed(
+        raise StepError(
             "The AiiDA profile is not ready.", "do what the message above says, then run this again"
         )
 
@@ -178,7 +187,7 @@ def _setup_for_tests(checkout: Checkout, options: argparse.Namespace) -> int:
         def install_if_possible() -> str:
             try:
                 return cluster.install()
-            except StepFailed as failure:
+            except StepError as failure:
                 return f"not there, its tests are skipped ({failure.remedy})"
 
         progress.step("SLURM's programs", install_if_possible)
@@ -216,7 +225,7 @@ def _stop(checkout: Checkout, _options: argparse.Namespace) -> int:
         if not has_profile:
             return "there is none"
         if _run_profile_program(checkout, "stop", quiet=True) != 0:
-            raise StepFailed(
+            raise StepError(
                 "The daemon could not be stopped.",
                 f"see {checkout.aiida / 'daemon' / 'log'}, or stop it with verdi",
             )

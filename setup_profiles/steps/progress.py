@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ("ALREADY_THERE", "DONE", "Progress", "StepFailed", "run_logged")
+__all__ = ("ALREADY_THERE", "DONE", "Progress", "StepError", "run_logged")
 
 DONE = "done"
 ALREADY_THERE = "already there"
@@ -19,7 +19,7 @@ _SIGN_OF_LIFE_SECONDS = 15.0
 _LOG_TAIL_LINES = 15
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step that could not be done.
 
     Args:
@@ -74,7 +74,7 @@ class Progress:
             What ``action`` returned.
 
         Raises:
-            StepFailed: when ``action`` raises it.
+            StepError: when ``action`` raises it.
         """
         self._write(f"[{self._number}/{self._total}] {title} … ")
         started = time.monotonic()
@@ -124,7 +124,7 @@ def run_logged(
         cwd: the program's working folder.
 
     Raises:
-        StepFailed: when the program cannot be started or returns non-zero.
+        StepError: when the program cannot be started or returns non-zero.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [os.fspath(word) for word in command]
@@ -139,4 +139,4 @@ def run_logged(
             stream.write(f"{error}\n")
             status = -1
     if status != 0:
-        raise StepFailed(what, remedy, log)
+        raise StepError(what, remedy, log)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from steps.checkout import Checkout
-from steps.progress import ALREADY_THERE, DONE, StepFailed, run_logged
+from steps.progress import ALREADY_THERE, DONE, StepError, run_logged
 
 __all__ = ("ensure_pseudopotentials", "make_pseudopotential", "output_name", "without_date")
 
@@ -24,18 +24,18 @@ def output_name(recipe: str) -> str:
     """Name of the UPF file that an ld1.x input asks for.
 
     Raises:
-        StepFailed: when it asks for none.
+        StepError: when it asks for none.
     """
     found = _FILE_NAME.search(recipe)
     if found is None:
-        raise StepFailed(
+        raise StepError(
             "A recipe without file_pseudopw was found.", "add file_pseudopw='NAME.UPF' to its &inputp"
         )
     return found.group(1)
 
 
 def without_date(upf: str) -> str:
-    """The UPF text without the day it was made: AiiDA's cache compares contents, so they must not change by day."""
+    """The UPF text without the day it was made, since AiiDA's cache compares contents."""
     for pattern, replacement in _DATES:
         upf = pattern.sub(replacement, upf)
     return upf
@@ -54,7 +54,7 @@ def make_pseudopotential(recipe: Path, ld1: Path, target: Path, log: Path) -> Pa
         The UPF file.
 
     Raises:
-        StepFailed: when ld1.x fails or writes no UPF file.
+        StepError: when ld1.x fails or writes no UPF file.
     """
     name = output_name(recipe.read_text(encoding="utf-8"))
     failed = f"ld1.x could not make {name} from {recipe.name}."
@@ -63,7 +63,7 @@ def make_pseudopotential(recipe: Path, ld1: Path, target: Path, log: Path) -> Pa
         run_logged([ld1, "-in", recipe], log, what=failed, remedy=remedy, cwd=Path(scratch))
         made = Path(scratch) / name
         if not made.is_file():
-            raise StepFailed(failed, remedy, log)
+            raise StepError(failed, remedy, log)
         text = without_date(made.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     (target / name).write_text(text, encoding="utf-8")
@@ -74,7 +74,7 @@ def ensure_pseudopotentials(checkout: Checkout, ld1: Path | None) -> str:
     """Make every recipe's pseudopotential, once.
 
     Raises:
-        StepFailed: when ld1.x fails.
+        StepError: when ld1.x fails.
     """
     recipes = sorted(checkout.recipes.glob("*.ld1.in"))
     texts = [recipe.read_text(encoding="utf-8") for recipe in recipes]

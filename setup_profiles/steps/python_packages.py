@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from steps.checkout import Checkout
-from steps.progress import StepFailed
+from steps.progress import StepError
 from steps.virtual_environment import VirtualEnvironment, version_of
 
 __all__ = ("ensure_python_packages", "package_environment")
@@ -19,7 +19,7 @@ _NEEDED_BYTES = 5e9
 
 
 def package_environment(checkout: Checkout) -> VirtualEnvironment:
-    """The virtual environment of the package; ``REDOXMLP_TORCH`` replaces the pinned torch (a CUDA build, say)."""
+    """The package's virtual environment; ``REDOXMLP_TORCH`` replaces the pinned torch."""
     torch = os.environ.get("REDOXMLP_TORCH", _TORCH)
     return VirtualEnvironment(
         folder=checkout.venv,
@@ -34,22 +34,22 @@ def ensure_python_packages(checkout: Checkout) -> str:
     """Make ``.venv`` and install the package with MACE into it.
 
     Raises:
-        StepFailed: when the machine lacks something, or pip fails.
+        StepError: when the machine lacks something, or pip fails.
     """
     environment = package_environment(checkout)
     if environment.is_current:
         return environment.ensure()
     if version_of(environment.interpreter) is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise StepFailed(
-            f"{environment.interpreter} (Python {version}) has no venv with ensurepip, so it cannot make {checkout.venv}.",
-            f"install it (Debian or Ubuntu: `apt-get install python3-venv` or `python{version}-venv`), or choose "
-            "another Python with `make PYTHON=/path/to/python3 …`",
+        raise StepError(
+            f"{environment.interpreter} has no venv with ensurepip, so it cannot make {checkout.venv}.",
+            f"install it (Debian or Ubuntu: `apt-get install python3-venv` or `python{version}-venv`), or "
+            "name another Python with `make PYTHON=/path/to/python3 …`",
         )
     free = shutil.disk_usage(checkout.root).free
     if free < _NEEDED_BYTES:
-        raise StepFailed(
-            f"{checkout.root} has {free / 1e9:.1f} GB left, and the environments need {_NEEDED_BYTES / 1e9:.0f} GB.",
+        raise StepError(
+            f"{checkout.root} has {free / 1e9:.1f} GB left, and set-up needs {_NEEDED_BYTES / 1e9:.0f} GB.",
             "free some space, or put the checkout on another disk",
         )
     return environment.ensure()

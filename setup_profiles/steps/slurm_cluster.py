@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from steps.progress import ALREADY_THERE, DONE, StepFailed, run_logged
+from steps.progress import ALREADY_THERE, DONE, StepError, run_logged
 from steps.slurm_configuration import NODES, SlurmLayout, free_ports, gres_conf, slurm_conf
 
 __all__ = ("SlurmCluster",)
@@ -54,12 +54,12 @@ class SlurmCluster:
         """Install SLURM and munge from the distribution, as root on a machine with apt-get.
 
         Raises:
-            StepFailed: where that is not possible, with the command to run.
+            StepError: where that is not possible, with the command to run.
         """
         if not self.missing_programs():
             return ALREADY_THERE
         if os.getuid() != 0 or shutil.which("apt-get") is None:
-            raise StepFailed(
+            raise StepError(
                 f"SLURM's {', '.join(self.missing_programs())} are not on this machine.",
                 f"install them as root: {_INSTALL}",
             )
@@ -82,12 +82,12 @@ class SlurmCluster:
         """Start munged, slurmctld and a slurmd for each node, and wait until all nodes take jobs.
 
         Raises:
-            StepFailed: when a daemon does not start.
+            StepError: when a daemon does not start.
         """
         if self.is_up():
             return ALREADY_THERE
         if self.missing_programs():
-            raise StepFailed(
+            raise StepError(
                 f"SLURM's {', '.join(self.missing_programs())} are not on this machine.",
                 f"run `python3 setup_profiles/slurm.py install` as root, or: {_INSTALL}",
             )
@@ -103,7 +103,7 @@ class SlurmCluster:
             missing = ", ".join(sorted(set(NODES) - self._usable_nodes()))
             log = layout.log(missing.split(", ")[0])
             self.down()
-            raise StepFailed(
+            raise StepError(
                 f"The nodes {missing} of the one-machine SLURM did not come up in {_READY_SECONDS:.0f} s.",
                 "see the logs in .slurm/log",
                 log,
@@ -198,7 +198,7 @@ class SlurmCluster:
         return answer.stdout
 
     def _process_of(self, daemon: str) -> int | None:
-        """The daemon's process, or None: a process number that now belongs to another program does not count."""
+        """The daemon's process, or None: a number that now belongs to another program does not count."""
         try:
             process = int(self._layout.pid_file(daemon).read_text(encoding="ascii"))
             command_line = Path(f"/proc/{process}/cmdline").read_bytes()

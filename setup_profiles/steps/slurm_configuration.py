@@ -42,7 +42,7 @@ class SlurmLayout:
 
     @property
     def munge_socket(self) -> Path:
-        """The private munged's socket, in the temporary folder where the checkout's path is too long for a socket."""
+        """The private munged's socket; in the temporary folder where its path would be too long."""
         socket_file = self.folder / "munge" / "socket"
         if len(os.fsencode(socket_file)) <= _LONGEST_SOCKET_PATH:
             return socket_file

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from steps.progress import ALREADY_THERE, DONE, StepFailed, run_logged
+from steps.progress import ALREADY_THERE, DONE, StepError, run_logged
 
 __all__ = ("VirtualEnvironment", "find_interpreter", "version_of")
 
 _STAMP = "redoxmlp-stamp"
 _VERSION_PROBE = "import ensurepip, sys, venv; print('%d.%d.%d' % sys.version_info[:3])"
 _PIP_REMEDY = (
-    "look at the log for the package's name, check that `pip config list` names an index this machine can reach "
-    "(network, proxy), then run the same command again: what is installed already is kept"
+    "look at the log for the package's name, check that pip reaches its index (network, proxy, "
+    "`pip config list`), then run the same command again: what is installed already is kept"
 )
 
 
@@ -61,7 +61,7 @@ class VirtualEnvironment:
         """Make or complete the environment; returns ``DONE`` or ``ALREADY_THERE``.
 
         Raises:
-            StepFailed: when venv or pip fails.
+            StepError: when venv or pip fails.
         """
         if self.is_current:
             return ALREADY_THERE
@@ -104,7 +104,7 @@ class VirtualEnvironment:
 def version_of(interpreter: Path, probe: str = _VERSION_PROBE) -> tuple[int, ...] | None:
     """Version of a Python that can make virtual environments, or None if it does not run or cannot.
 
-    Version managers leave `python3.x` commands on the path which only print how to enable them; hence a probe.
+    Version managers leave `python3.x` commands on the path that only print how to enable them, hence a probe.
     """
     try:
         answer = subprocess.run(
@@ -125,7 +125,7 @@ def find_interpreter(minors: Sequence[int], purpose: str) -> Path:
         purpose: what it is for, for the message.
 
     Raises:
-        StepFailed: when there is none.
+        StepError: when there is none.
     """
     own = Path(getattr(sys, "_base_executable", sys.executable))
     if sys.version_info.minor in minors and version_of(own) is not None:
@@ -139,7 +139,7 @@ def find_interpreter(minors: Sequence[int], purpose: str) -> Path:
             if found is not None and found[:2] == (3, minor):
                 return candidate
     allowed = ", ".join(f"3.{minor}" for minor in minors)
-    raise StepFailed(
+    raise StepError(
         f"No Python {allowed} with venv and ensurepip was found for {purpose}.",
         "install one of them; on Debian or Ubuntu, `apt-get install python3 python3-venv`",
     )

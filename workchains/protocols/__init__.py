@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import yaml
 
@@ -50,4 +50,4 @@ def load_protocol(
     if unknown:
         known = ", ".join(sorted(settings))
         raise InputError(f"The setting {unknown[0]!r} of the workflow {workflow} is not known; known are {known}.")
-    return cast("dict[str, Any]", merged(settings, overrides or {}))
+    return merged(settings, overrides or {})

@@ -1,0 +1,61 @@
+"""Numbers as pw.x prints them, and the units at the border to eV and Å."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ("BOHR", "HARTREE", "RYDBERG", "GarbledBlockError", "block_numbers", "line_numbers", "one_number")
+
+BOHR = 0.529177210903
+"""Bohr radius in Å, CODATA 2018, the values in Quantum ESPRESSO's ``constants.f90``."""
+
+RYDBERG = 13.605693122994
+"""Rydberg energy in eV, CODATA 2018."""
+
+HARTREE = 2 * RYDBERG
+"""Hartree energy in eV."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
+
+
+class GarbledBlockError(ValueError):
+    """A block of the output that does not hold what belongs there; the message says what is wrong."""
+
+
+def line_numbers(text: str, count: int, what: str) -> list[float]:
+    """Read exactly ``count`` finite numbers from a line.
+
+    Raises:
+        GarbledBlockError: if there are more or fewer, or one is not a number (``****``, ``NaN``).
+    """
+    tokens = text.split()
+    for token in tokens:
+        if not _NUMBER.fullmatch(token):
+            raise GarbledBlockError(f"{what} has {token[:20]!r} where a number belongs")
+    if len(tokens) != count:
+        raise GarbledBlockError(f"{what} has {len(tokens)} numbers where {count} belong")
+    return [float(token.replace("D", "E").replace("d", "e")) for token in tokens]
+
+
+def one_number(text: str, what: str) -> float:
+    """Read the first word of ``text`` as a number.
+
+    Raises:
+        GarbledBlockError: if it is none.
+    """
+    return line_numbers(" ".join(text.split()[:1]), 1, what)[0]
+
+
+def block_numbers(lines: Sequence[str], rows: int, columns: int, what: str) -> NDArray[np.float64]:
+    """Read ``rows`` lines of ``columns`` numbers, shape (rows, columns).
+
+    Raises:
+        GarbledBlockError: if lines are missing or one is not such a row.
+    """
+    if len(lines) < rows:
+        raise GarbledBlockError(f"{what} ends after {len(lines)} of {rows} lines")
+    return np.array([line_numbers(line, columns, what) for line in lines[:rows]], dtype=np.float64)

@@ -1,0 +1,75 @@
+"""What a reader of a campaign's numbers has to be warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aiida_redoxmlp.report.summary_schema import CampaignSummary, LabelSummary
+from aiida_redoxmlp.report.wording import pattern_label
+
+__all__ = ("caveats_of",)
+
+
+def caveats_of(summary: CampaignSummary) -> list[str]:
+    """Return one sentence a caveat, the gravest first."""
+    return [
+        *_about_the_campaign(summary),
+        *_about_labels(summary),
+        *_about_frames(summary),
+        *_about_checks(summary),
+    ]
+
+
+def _about_the_campaign(summary: CampaignSummary) -> Iterator[str]:
+    if summary.phase == "running":
+        yield "The campaign still runs; this report shows what there is so far."
+    elif summary.phase == "failed":
+        status = "" if summary.exit_status is None else f" with exit status {summary.exit_status}"
+        reason = f": {summary.exit_message.strip().rstrip('.')}" if summary.exit_message else ""
+        yield f"The campaign failed{status}{reason}."
+
+
+def _about_labels(summary: CampaignSummary) -> Iterator[str]:
+    for label in summary.labels:
+        if label.phase == "failed":
+            reason = (label.exit_message or "it gave no reason").strip().rstrip(".")
+            consequence = (
+                "its pattern stays without a DFT check"
+                if label.stage == "check"
+                else "none of its frames is in the dataset"
+            )
+            yield f"The label {label.name} of {pattern_label(label.wanted)} failed, {consequence}: {reason}."
+        elif label.landed is False and label.stage != "check":
+            yield (
+                f"The label {label.name} asked for {pattern_label(label.wanted)} and DFT found "
+                f"{pattern_label(label.found or [])}; its frames carry the states that DFT found."
+            )
+
+
+def _about_frames(summary: CampaignSummary) -> Iterator[str]:
+    n_ambiguous, n_frames = summary.counts.n_ambiguous_frames, summary.counts.n_frames
+    if n_ambiguous:
+        verb = "is" if n_ambiguous == 1 else "are"
+        yield (
+            f"{n_ambiguous} of {n_frames} frames {verb} ambiguous (the charges close only with doubt); they were kept "
+            "and marked, and training leaves them out unless asked otherwise."
+        )
+
+
+def _about_checks(summary: CampaignSummary) -> Iterator[str]:
+    for pattern in summary.patterns:
+        if pattern.pattern_found_by_dft not in (None, pattern.states):
+            yield (
+                f"DFT did not confirm the pattern {pattern_label(pattern.states)}: started at the potential's geometry "
+                f"it landed on {pattern_label(pattern.pattern_found_by_dft or [])}."
+            )
+    for label in summary.labels:
+        if label.stage == "check" and label.ambiguous:
+            yield _doubtful_check(label)
+
+
+def _doubtful_check(label: LabelSummary) -> str:
+    return (
+        f"The DFT check of {pattern_label(label.wanted)} is ambiguous: its charges close only with doubt, "
+        "so its pattern may be another one."
+    )

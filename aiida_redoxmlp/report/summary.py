@@ -1,0 +1,224 @@
+"""From a campaign's node to its summary."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aiida import orm
+
+from aiida_redoxmlp.report.demonstration import demonstration_note, protocol_of
+from aiida_redoxmlp.report.graph import CampaignGraph, Label, input_of, output_of, phase_of
+from aiida_redoxmlp.report.software import versions_of
+from aiida_redoxmlp.report.summary_schema import (
+    CampaignSummary,
+    CommitteeErrors,
+    Counts,
+    HeldOutErrors,
+    LabelSummary,
+    PatternSummary,
+    SpeciesErrors,
+    Uuids,
+)
+from aiida_redoxmlp.report.timings import stage_timings
+from aiida_redoxmlp.report.caveats import caveats_of
+
+__all__ = ("summarise",)
+
+
+def summarise(node: orm.ProcessNode) -> CampaignSummary:
+    """Summarise a campaign that finished, failed or still runs; what is not there yet is null or empty."""
+    graph = CampaignGraph(node)
+    labels = [_label_summary(label) for label in graph.labels]
+    note = demonstration_note(graph)
+    conclusion = _conclusion(graph)
+    summary = CampaignSummary(
+        material=node.label or _formula(graph) or f"campaign {node.uuid}",
+        formula=_formula(graph),
+        total_charge=_redox(graph).get("total_charge", 0),
+        protocol=protocol_of(graph),
+        is_demonstration=note is not None,
+        demonstration_note=note,
+        phase=phase_of(node),
+        exit_status=node.exit_status,
+        exit_message=_exit_message(node),
+        started=node.ctime.isoformat(),
+        last_change=node.mtime.isoformat(),
+        wall_time_s=(node.mtime - node.ctime).total_seconds(),
+        site_labels=_site_labels(graph),
+        site_indices=list(graph.listing.get("sites", [])),
+        patterns=_patterns(graph),
+        ground_state=conclusion.get("ground_state"),
+        decided_by=conclusion.get("decided_by"),
+        gap_ev=_finite(conclusion.get("gap_ev")),
+        test_errors=HeldOutErrors(
+            redox_aware=_committee_errors(graph, "evaluate_aware"),
+            baseline=_committee_errors(graph, "evaluate_baseline"),
+        ),
+        pattern_recovery=_finite(graph.report_of("evaluate_aware").get("pattern_recovery")),
+        counts=_counts(graph, labels),
+        labels=labels,
+        stages=stage_timings(graph),
+        uuids=_uuids(graph),
+        versions=versions_of(graph),
+        warnings=[],
+    )
+    return summary.model_copy(update={"warnings": caveats_of(summary)})
+
+
+def _finite(value: Any) -> float | None:
+    """JSON has no infinity and no NaN: they become null."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _redox(graph: CampaignGraph) -> dict[str, Any]:
+    node = input_of(graph.campaign, "redox")
+    return {} if node is None else node.get_dict()
+
+
+def _conclusion(graph: CampaignGraph) -> dict[str, Any]:
+    node = output_of(graph.campaign, "conclusion")
+    return {} if node is None else node.get_dict()
+
+
+def _formula(graph: CampaignGraph) -> str:
+    structure = input_of(graph.campaign, "structure")
+    return "" if structure is None else str(structure.get_formula(mode="hill"))
+
+
+def _exit_message(node: orm.ProcessNode) -> str | None:
+    return node.exit_message or (str(node.exception).strip() if node.is_excepted else None)
+
+
+def _site_labels(graph: CampaignGraph) -> list[str]:
+    """Name the redox sites as the labels' kinds are named: element and number within the element."""
+    counts: dict[str, int] = {}
+    labels = []
+    for site in graph.listing.get("sites", []):
+        symbol = graph.symbols[site]
+        counts[symbol] = counts.get(symbol, 0) + 1
+        labels.append(f"{symbol}{counts[symbol]}")
+    return labels
+
+
+def _label_summary(label: Label) -> LabelSummary:
+    verdict = label.verdict or {}
+    return LabelSummary(
+        name=label.name,
+        stage=label.stage,
+        phase=phase_of(label.node),
+        wanted=list(label.wanted),
+        found=verdict.get("found"),
+        landed=verdict.get("landed"),
+        ambiguous=verdict.get("ambiguous"),
+        confidence=_finite(verdict.get("confidence")),
+        n_frames=label.frames.n_frames if label.frames else 0,
+        n_ambiguous=label.frames.n_ambiguous if label.frames else 0,
+        exit_status=label.node.exit_status,
+        exit_message=_exit_message(label.node),
+        uuid=label.node.uuid,
+        pw_uuids=[calculation.uuid for calculation in label.calculations],
+    )
+
+
+def _patterns(graph: CampaignGraph) -> list[PatternSummary]:
+    """The patterns as the conclusion, else the search, else the listing knows them."""
+    relaxed = _relaxed_energies(graph)
+    if listed := _conclusion(graph).get("patterns"):
+        rows = listed
+    elif searched := graph.report_of("search").get("patterns"):
+        checks = {label.number: label for label in graph.stage_labels("check")}
+        rows = [_searched(found, checks.get(rank)) for rank, found in enumerate(searched)]
+    else:
+        rows = graph.listing.get("patterns", [])
+    return [
+        PatternSummary(
+            states=row["states"],
+            orbit=row["orbit"],
+            multiplicity=row["multiplicity"],
+            energy_mlp_ev=_finite(row.get("energy_mlp_ev")),
+            energy_mlp_std_ev=_finite(row.get("energy_mlp_std_ev")),
+            energy_dft_ev=_finite(row.get("energy_dft_ev")),
+            pattern_found_by_dft=row.get("pattern_found_by_dft"),
+            dft_confidence=_finite(row.get("dft_confidence")),
+            energy_dft_relaxed_ev=_finite(relaxed.get(tuple(row["states"]))),
+        )
+        for row in rows
+    ]
+
+
+def _searched(found: dict[str, Any], check: Label | None) -> dict[str, Any]:
+    """A row of the search with the DFT check of its rank, as the conclusion would write it."""
+    verdict = (check.verdict if check else None) or {}
+    return {
+        "states": found["states"],
+        "orbit": found["orbit"],
+        "multiplicity": found["multiplicity"],
+        "energy_mlp_ev": found["energy_ev"],
+        "energy_mlp_std_ev": found["energy_std_ev"],
+        "energy_dft_ev": check.energy if check else None,
+        "pattern_found_by_dft": verdict.get("found"),
+        "dft_confidence": verdict.get("confidence"),
+    }
+
+
+def _relaxed_energies(graph: CampaignGraph) -> dict[tuple[int, ...], float]:
+    """Lowest energy of the relaxations that ended, with certainty, on each pattern."""
+    energies: dict[tuple[int, ...], float] = {}
+    for label in graph.stage_labels("relax"):
+        if label.verdict is None or label.verdict["ambiguous"] or label.energy is None:
+            continue
+        found = tuple(label.verdict["found"])
+        energies[found] = min(label.energy, energies.get(found, label.energy))
+    return energies
+
+
+def _committee_errors(graph: CampaignGraph, job: str) -> CommitteeErrors | None:
+    node, report = graph.job(job), graph.report_of(job)
+    if node is None or not report:
+        return None
+    return CommitteeErrors(
+        energy_mae_ev_per_atom=report["energy_mae_ev_per_atom"],
+        energy_rmse_ev_per_atom=report["energy_rmse_ev_per_atom"],
+        force_mae_ev_per_angstrom=report["force_mae_ev_per_angstrom"],
+        force_rmse_ev_per_angstrom=report["force_rmse_ev_per_angstrom"],
+        per_species=[SpeciesErrors.model_validate(one) for one in report["per_species"]],
+        n_frames=len(report["frames"]),
+        evaluation_uuid=node.uuid,
+    )
+
+
+def _counts(graph: CampaignGraph, labels: list[LabelSummary]) -> Counts:
+    dataset = graph.dataset
+    test = output_of(graph.campaign, "test_dataset")
+    finished = [label for label in labels if label.phase == "done"]
+    return Counts(
+        n_dft_calculations=sum(process.is_dft for process in graph.processes),
+        n_frames=dataset.n_frames if dataset else sum(label.n_frames for label in finished),
+        n_ambiguous_frames=dataset.n_ambiguous if dataset else sum(label.n_ambiguous for label in finished),
+        n_training_frames=graph.report_of("train").get("n_training_frames"),
+        n_test_frames=test.n_frames if test else None,
+        labels_asked=len(labels),
+        labels_landed=sum(label.landed is True for label in finished),
+        labels_elsewhere=sum(label.landed is False for label in finished),
+        labels_failed=sum(label.phase == "failed" for label in labels),
+        labels_running=sum(label.phase == "running" for label in labels),
+    )
+
+
+def _uuids(graph: CampaignGraph) -> Uuids:
+    train, baseline = graph.job("train"), graph.job("baseline")
+    nodes = {
+        "structure": input_of(graph.campaign, "structure"),
+        "dataset": graph.dataset,
+        "test_dataset": output_of(graph.campaign, "test_dataset"),
+        "model": output_of(train, "model"),
+        "baseline": output_of(baseline, "model"),
+        "training": train,
+        "baseline_training": baseline,
+        "search": graph.job("search"),
+        "conclusion": output_of(graph.campaign, "conclusion"),
+    }
+    return Uuids(
+        campaign=graph.campaign.uuid, **{name: node.uuid for name, node in nodes.items() if node is not None}
+    )

@@ -1,0 +1,187 @@
+"""The schema of ``summary.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+__all__ = (
+    "SCHEMA_VERSION",
+    "CampaignSummary",
+    "CommitteeErrors",
+    "Counts",
+    "LabelSummary",
+    "PatternSummary",
+    "SpeciesErrors",
+    "StageTiming",
+    "HeldOutErrors",
+    "Uuids",
+)
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PatternSummary(_Part):
+    """One redox pattern; an energy that was not computed is null."""
+
+    states: list[int] = Field(description="Oxidation state of every redox site, by ascending site.")
+    orbit: int = Field(description="Patterns with the same number are equivalent by the parent's symmetry.")
+    multiplicity: int = Field(description="Number of patterns in the orbit.")
+    energy_mlp_ev: FiniteFloat | None = Field(
+        None, description="Committee mean at the committee's relaxed geometry."
+    )
+    energy_mlp_std_ev: FiniteFloat | None = Field(
+        None, description="Standard deviation of it over the committee."
+    )
+    energy_dft_ev: FiniteFloat | None = Field(
+        None, description="DFT at the same geometry, where it was checked."
+    )
+    pattern_found_by_dft: list[int] | None = Field(None, description="Pattern DFT landed on in that check.")
+    dft_confidence: FiniteFloat | None = Field(
+        None, description="Confidence of the least sure site in that check."
+    )
+    energy_dft_relaxed_ev: FiniteFloat | None = Field(
+        None, description="Last energy of the DFT relaxation that landed on this pattern with certainty."
+    )
+
+
+class SpeciesErrors(_Part):
+    """Force errors on the held-out frames over the atoms of one species."""
+
+    species: str
+    n_atoms: int
+    force_mae_ev_per_angstrom: FiniteFloat
+    force_rmse_ev_per_angstrom: FiniteFloat
+
+
+class CommitteeErrors(_Part):
+    """Errors of a committee's mean on the held-out frames."""
+
+    energy_mae_ev_per_atom: FiniteFloat
+    energy_rmse_ev_per_atom: FiniteFloat
+    force_mae_ev_per_angstrom: FiniteFloat
+    force_rmse_ev_per_angstrom: FiniteFloat
+    per_species: list[SpeciesErrors]
+    n_frames: int
+    evaluation_uuid: str = Field(description="The job that measured this.")
+
+
+class HeldOutErrors(_Part):
+    """Errors of the redox-aware committee and of the redox-unaware baseline on the same frames."""
+
+    redox_aware: CommitteeErrors | None = None
+    baseline: CommitteeErrors | None = None
+
+
+class LabelSummary(_Part):
+    """One DFT label."""
+
+    name: str = Field(description="Stage and number, such as `relax 0`.")
+    stage: Literal["relax", "md", "check"]
+    phase: Literal["done", "failed", "running"]
+    wanted: list[int]
+    found: list[int] | None = Field(
+        None, description="Pattern of the step that counts: first of MD, else last."
+    )
+    landed: bool | None = None
+    ambiguous: bool | None = None
+    confidence: FiniteFloat | None = None
+    n_frames: int = 0
+    n_ambiguous: int = 0
+    exit_status: int | None = None
+    exit_message: str | None = None
+    uuid: str
+    pw_uuids: list[str] = Field(description="Its pw.x calculations, in order.")
+
+
+class Counts(_Part):
+    """How much was computed."""
+
+    n_dft_calculations: int = Field(description="pw.x jobs, those from the cache included.")
+    n_frames: int = Field(description="Frames of the dataset; of all labels so far while there is none.")
+    n_ambiguous_frames: int = Field(description="Those whose charges close only with doubt.")
+    n_training_frames: int | None = Field(None, description="Frames the redox-aware committee was fitted to.")
+    n_test_frames: int | None = Field(None, description="Frames held out from training.")
+    labels_asked: int
+    labels_landed: int = Field(description="Labels on which DFT found the wanted pattern.")
+    labels_elsewhere: int = Field(
+        description="Labels on which DFT found another pattern; kept as what was found."
+    )
+    labels_failed: int = Field(
+        description="Labels without an answer; none of their frames is in the dataset."
+    )
+    labels_running: int
+
+
+class StageTiming(_Part):
+    """Time of one stage, from its jobs' creation and last modification in the database."""
+
+    wall_time_s: FiniteFloat = Field(description="From the first job's start to the last job's end.")
+    job_time_s: FiniteFloat = Field(description="Sum over its jobs.")
+    n_jobs: int
+    n_from_cache: int = Field(description="Jobs that AiiDA took from its cache instead of running them.")
+
+
+class Uuids(_Part):
+    """The nodes behind the numbers."""
+
+    campaign: str
+    structure: str | None = None
+    dataset: str | None = None
+    test_dataset: str | None = None
+    model: str | None = None
+    baseline: str | None = None
+    training: str | None = None
+    baseline_training: str | None = None
+    search: str | None = None
+    conclusion: str | None = None
+
+
+class CampaignSummary(_Part):
+    """Everything a campaign found, on one page. Energies in eV, lengths in Å, times in s."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    material: str = Field(description="Name given to the campaign.")
+    formula: str = Field("", description="Chemical formula of the cell.")
+    total_charge: int
+    protocol: str | None = Field(
+        None, description="Protocol whose settings the inputs have; null if none fits."
+    )
+    is_demonstration: bool
+    demonstration_note: str | None = Field(
+        None, description="Sentence to print beside the numbers of such a run."
+    )
+    phase: Literal["done", "failed", "running"]
+    exit_status: int | None = None
+    exit_message: str | None = None
+    started: str = Field(description="ISO 8601.")
+    last_change: str = Field(description="ISO 8601.")
+    wall_time_s: FiniteFloat
+    site_labels: list[str] = Field(description="Redox sites as `Mn1`, `Mn2`, …, in the order of `states`.")
+    site_indices: list[int] = Field(description="Index of each redox site in the structure, from 0.")
+    patterns: list[PatternSummary] = Field(description="In ascending energy of the potential, once searched.")
+    ground_state: list[int] | None = None
+    decided_by: Literal["dft", "potential"] | None = None
+    gap_ev: FiniteFloat | None = Field(
+        None, description="From the ground state to the runner-up by the same judge."
+    )
+    test_errors: HeldOutErrors
+    pattern_recovery: FiniteFloat | None = Field(
+        None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."
+    )
+    counts: Counts
+    labels: list[LabelSummary]
+    stages: dict[str, StageTiming]
+    uuids: Uuids
+    versions: dict[str, str]
+    warnings: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON."""
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

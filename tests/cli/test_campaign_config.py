@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aiida_redoxmlp.cli.campaign_config import Resources, load_config
+from aiida_redoxmlp.errors import ConfigurationError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def content():
+    return yaml.safe_load((EXAMPLES / "demo.yaml").read_text(encoding="utf-8"))
+
+
+def write(tmp_path, content):
+    path = tmp_path / "campaign.yaml"
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_valid(path):
+    assert load_config(path).structure.exists()
+
+
+def test_misspelt_key_is_named_with_what_is_allowed(tmp_path, content):
+    content["psuedo_family"] = content.pop("pseudo_family")
+    with pytest.raises(ConfigurationError) as failure:
+        load_config(write(tmp_path, content))
+    message = str(failure.value)
+    assert "campaign.yaml" in message
+    assert "'psuedo_family' is not known" in message
+    assert "Did you mean 'pseudo_family'?" in message
+
+
+def test_misspelt_key_of_a_section_is_named_with_its_path(tmp_path, content):
+    content["redox"]["total_chrage"] = 0
+    with pytest.raises(ConfigurationError, match=r"redox\.total_chrage.*Did you mean 'total_charge'"):
+        load_config(write(tmp_path, content))
+
+
+def test_value_that_is_not_allowed_is_told_with_the_alternatives(tmp_path, content):
+    content["protocol"] = "fats"
+    with pytest.raises(ConfigurationError, match=r"protocol: .*'demo', 'fast', 'balanced' or 'stringent'.*'fats'"):
+        load_config(write(tmp_path, content))
+
+
+def test_missing_file_broken_yaml_and_empty_file_are_one_sentence_each(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,")
+    with pytest.raises(ConfigurationError, match="not valid YAML"):
+        load_config(tmp_path / "broken.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(ConfigurationError, match="holds no keys"):
+        load_config(tmp_path / "empty.yaml")
+
+
+def test_structure_is_found_beside_the_configuration(tmp_path, content):
+    assert load_config(write(tmp_path, content)).structure == tmp_path / content["structure"]
+
+
+def test_gpus_become_a_gres_request():
+    options = Resources(gpus=2, gpu_type="h100", partition="gpu", walltime_s=600, cores_per_process=4).options()
+    assert options["custom_scheduler_commands"] == "#SBATCH --gres=gpu:h100:2"
+    assert options["queue_name"] == "gpu"
+    assert options["max_wallclock_seconds"] == 600
+    assert options["resources"]["num_cores_per_mpiproc"] == 4

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.common import LinkType
+from aiida.plugins import CalculationFactory
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+from ase.io import read
+
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.redox.configuration import Configuration
+
+pytest_plugins = ("aiida.tools.pytest_fixtures",)
+
+CHECKOUT = Path(__file__).parents[1]
+PW_FIXTURES = Path(__file__).parent / "fixtures" / "pw"
+CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}}
+
+
+@pytest.fixture
+def chemistry() -> dict[str, Any]:
+    """Charges of Li0.5MnPO4 as a user writes them."""
+    return {key: value if isinstance(value, int) else dict(value) for key, value in CHEMISTRY.items()}
+
+
+@pytest.fixture
+def demo_atoms():
+    """β-Li0.5MnPO4, 13 atoms, the two Mn first."""
+    return read(CHECKOUT / "examples" / "structures" / "beta-Li0.5MnPO4.cif")
+
+
+@pytest.fixture
+def demo_structure(aiida_profile: Any, demo_atoms: Any) -> HubbardStructureData:
+    """The same with U = 4.5 eV on both Mn."""
+    structure = HubbardStructureData.from_structure(orm.StructureData(ase=demo_atoms))
+    for site in (0, 1):
+        structure.append_hubbard_parameter(site, "3d", site, "3d", 4.5, hubbard_type="U")
+    return structure
+
+
+@pytest.fixture
+def make_frame(demo_atoms: Any) -> Callable[..., Frame]:
+    """Factory of frames whose labels are made up, for what does not depend on their physics."""
+
+    def make(step: int = 0, states: tuple[int, int] = (2, 3), *, group: str = "run", ambiguous: bool = False) -> Frame:
+        random = np.random.default_rng([step, *states, *group.encode()])
+        charges = np.array([*states, 5, -2, -2, -2, -2, 5, -2, -2, -2, -2, 1])
+        displaced = demo_atoms.positions + 0.02 * random.normal(size=(13, 3))
+        return Frame(
+            configuration=Configuration(demo_atoms.numbers, displaced, demo_atoms.cell.array, charges),
+            energy=-5430.0 + random.normal(),
+            forces=random.normal(size=(13, 3)),
+            stress=None,
+            redox_sites=(0, 1),
+            eigenvalues=(np.full((2, 5), 0.98), np.full((2, 5), 0.5)),
+            confidences=np.array([0.99, 0.98]),
+            margin=12.0,
+            naive_closed=not ambiguous,
+            ambiguous=ambiguous,
+            group=group,
+            step=step,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_calculation(aiida_profile: Any, aiida_localhost: orm.Computer) -> Callable[..., orm.CalcJobNode]:
+    """Factory of stored calculation nodes with retrieved files, ready to be parsed."""
+
+    def make(
+        entry_point: str, retrieved: Mapping[str, bytes | str], inputs: Mapping[str, orm.Data] | None = None, **options: Any
+    ) -> orm.CalcJobNode:
+        node = orm.CalcJobNode(
+            computer=aiida_localhost, process_type=f"aiida.calculations:{entry_point}"
+        )
+        node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+        process_class = CalculationFactory(entry_point)
+        for name in ("output_filename", "parser_name"):
+            port = process_class.spec().inputs["metadata"]["options"].get(name)
+            if port is not None and port.has_default():
+                node.set_option(name, port.default)
+        for name, value in options.items():
+            node.set_option(name, value)
+        for label, data in (inputs or {}).items():
+            data.store()
+            node.base.links.add_incoming(data, link_type=LinkType.INPUT_CALC, link_label=label)
+        node.store()
+        folder = orm.FolderData()
+        for name, content in retrieved.items():
+            data_bytes = content.encode() if isinstance(content, str) else content
+            folder.base.repository.put_object_from_bytes(data_bytes, name)
+        folder.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label="retrieved")
+        folder.store()
+        return node
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pw_executable() -> str:
+    """A pw.x 7.x: the checkout's own, or the one on the path."""
+    own = CHECKOUT / ".qe" / "bin" / "pw.x"
+    found = str(own) if own.exists() else shutil.which("pw.x")
+    if found is None:
+        pytest.skip("no pw.x: run `make setup`, or put one on the path")
+    return found
+
+
+@pytest.fixture(scope="session")
+def pseudopotential_folder() -> Path:
+    """Folder with the demonstration's UPF files."""
+    folder = Path(os.environ.get("REDOXMLP_PSEUDOPOTENTIALS", CHECKOUT / ".cache" / "pseudopotentials"))
+    if not list(folder.glob("*.UPF")):
+        pytest.skip("no pseudopotentials: run `make setup`")
+    return folder
