@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from aiida_redoxmlp.redox.pw_output_step import Geometry, StepText, read_next_ge
 
 __all__ = ("PwOutput", "read_pw_output")
 
-_STEP_START = "Self-consistent Calculation"
+_SCF_START = re.compile(r"\s*(?:Self-consistent Calculation\s*$|iteration #\s+1\s)")
+_ENERGY = re.compile(r"!?\s+total energy\s+=")
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_BEFORE_PROGRAM = 1000
 """How far down the program's name may stand, below what batch systems and launchers print."""
@@ -135,12 +137,18 @@ def _whole_lines(stream: TextIO) -> Iterator[str]:
 
 
 def _segments(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the lines before the first SCF cycle, then those of each step."""
+    """Yield the lines before the first SCF cycle, then those of each step.
+
+    An SCF cycle opens with two lines and either is enough, so that damage to one does not merge two steps.
+    """
     segment: list[str] = []
+    opened = False
     for line in lines:
-        if line.strip() == _STEP_START:
+        if not opened and _SCF_START.match(line):
             yield segment
-            segment = []
+            segment, opened = [], True
+        elif opened and _ENERGY.match(line):
+            opened = False
         segment.append(line)
     yield segment
 

@@ -15,7 +15,7 @@ from aiida_redoxmlp.redox.pw_output_numbers import BOHR, GarbledBlockError, line
 __all__ = ("PwHeader", "read_header", "read_version")
 
 _VERSION = re.compile(r"\s*Program PWSCF v\.(\S+)")
-_LATTICE_VECTOR = re.compile(r"\s*a\(\d\) = \((.*)\)")
+_LATTICE_VECTOR = re.compile(r"\s*a\((\d)\) = \((.*)\)")
 _SPECIES = re.compile(r"\s*(\S+)\s+\S+\s+\S+\s+([A-Za-z]{1,2})\s*\(")
 _SITE = re.compile(r"\s*(\d+)\s+(\S+)\s+tau\(\s*(\d+)\) = \((.*)\)")
 
@@ -81,10 +81,10 @@ def _value_after(lines: Sequence[str], name: str, what: str) -> float:
 
 def _read_cell(lines: Sequence[str]) -> NDArray[np.float64]:
     """Return the lattice vectors in units of alat, shape (3, 3)."""
-    vectors = [match[1] for line in lines if (match := _LATTICE_VECTOR.match(line))]
-    if len(vectors) < 3:
-        raise GarbledBlockError(f"the cell has {len(vectors)} of 3 vectors")
-    return np.array([line_numbers(vector, 3, "the cell") for vector in vectors[:3]])
+    vectors = [match for line in lines if (match := _LATTICE_VECTOR.match(line))][:3]
+    if [vector[1] for vector in vectors] != ["1", "2", "3"]:
+        raise GarbledBlockError("the cell does not have the vectors 1, 2 and 3")
+    return np.array([line_numbers(vector[2], 3, "the cell") for vector in vectors])
 
 
 def _read_species(lines: Sequence[str]) -> dict[str, str]:
@@ -113,8 +113,8 @@ def _read_sites(lines: Sequence[str], n_atoms: int) -> tuple[tuple[str, ...], ND
         raise GarbledBlockError("the list of atoms is missing")
     matches = [_SITE.match(line) for line in lines[start + 1 : start + 1 + n_atoms]]
     found = [match for match in matches if match is not None]
-    if len(found) < n_atoms:
-        raise GarbledBlockError(f"the list of atoms has {len(found)} of {n_atoms} atoms")
+    if [match[1] for match in found] != [str(number + 1) for number in range(n_atoms)]:
+        raise GarbledBlockError(f"the list of atoms does not have the atoms 1 to {n_atoms}")
     try:
         positions = np.array([line_numbers(match[4], 3, "the list of atoms") for match in found])
     except GarbledBlockError:

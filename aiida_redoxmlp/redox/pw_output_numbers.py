@@ -19,7 +19,7 @@ RYDBERG = 13.605693122994
 HARTREE = 2 * RYDBERG
 """Hartree energy in eV."""
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?(?P<decimals>\d*)|\.\d+)(?P<exponent>[EeDd][-+]?\d+)?")
 
 
 class GarbledBlockError(ValueError):
@@ -29,15 +29,23 @@ class GarbledBlockError(ValueError):
 def line_numbers(text: str, count: int, what: str) -> list[float]:
     """Read exactly ``count`` finite numbers from a line.
 
+    Fortran's fixed formats give all numbers of a line the same decimals, so one with fewer has been cut.
+
     Raises:
-        GarbledBlockError: if there are more or fewer, or one is not a number (``****``, ``NaN``).
+        GarbledBlockError: if there are more or fewer, or one is cut or not a number (``****``, ``NaN``).
     """
     tokens = text.split()
+    decimals = set()
     for token in tokens:
-        if not _NUMBER.fullmatch(token):
+        match = _NUMBER.fullmatch(token)
+        if match is None:
             raise GarbledBlockError(f"{what} has {token[:20]!r} where a number belongs")
+        if not match["exponent"]:
+            decimals.add(len(match["decimals"] or ""))
     if len(tokens) != count:
         raise GarbledBlockError(f"{what} has {len(tokens)} numbers where {count} belong")
+    if len(decimals) > 1:
+        raise GarbledBlockError(f"{what} has a number that is cut: {' '.join(tokens)[:60]!r}")
     return [float(token.replace("D", "E").replace("d", "e")) for token in tokens]
 
 

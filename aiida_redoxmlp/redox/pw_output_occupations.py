@@ -54,7 +54,7 @@ def read_occupations(lines: Sequence[str], kinds: Sequence[str]) -> tuple[SiteOc
 def _sections(lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
     starts = [(index, match) for index, line in enumerate(lines) if (match := _SITE.match(line))]
     ends = [index for index, _ in starts[1:]] + [len(lines)]
-    for (start, match), end in zip(starts, ends, strict=True):
+    for (start, match), end in zip(starts, ends, strict=False):
         section = lines[start:end]
         background = next((i for i, line in enumerate(section) if "Background part" in line), len(section))
         yield int(match[1] or match[2]), section[:background]
@@ -139,7 +139,7 @@ def _check_total(lines: Sequence[str], total: float, n_sites: int) -> None:
     expected = one_number(printed, "the number of occupied levels")
     if abs(total - expected) > 1e-4 + 1e-5 * n_sites:
         raise GarbledBlockError(
-            f"the traces of the sites add up to {total:.4f}, but the printed number of levels is {expected:.4f}"
+            f"the traces of the sites add up to {total:.4f}, but the printed total is {expected:.4f}"
         )
 
 

@@ -129,7 +129,7 @@ def read_step(text: StepText, index: int, header: PwHeader, geometry: Geometry) 
         forces=_read_forces(text, energy_line, len(header.kinds)),
         stress=_read_stress(text, energy_line),
         occupations=_read_last_occupations(text, energy_line, header.kinds),
-        scf_converged=_scf_converged(text, header.scf_threshold),
+        scf_converged=_scf_converged(text, energy_line, header.scf_threshold),
         scf_iterations=_scf_iterations(text),
         temperature=_read_temperature(text, energy_line),
     )
@@ -147,15 +147,17 @@ def _energy_line(text: StepText) -> int:
     return line
 
 
-def _scf_converged(text: StepText, threshold: float) -> bool:
+def _scf_converged(text: StepText, energy_line: int, threshold: float) -> bool:
     """Whether self-consistency was really reached.
 
     With ``scf_must_converge = .false.`` pw.x says "convergence has been achieved" when it runs out of
     iterations, so the accuracy is compared with the threshold. The margins are those of the printed digits.
     """
-    accuracy = text.last("accuracy")
-    if text.marks["unconverged"] or accuracy is None:
+    if text.marks["unconverged"]:
         return False
+    accuracy = text.after(energy_line, "accuracy")
+    if accuracy is None:
+        raise GarbledBlockError("no SCF accuracy after the total energy")
     reached = one_number(text.lines[accuracy].split("<")[1], "the SCF accuracy")
     return reached <= 1.05 * threshold + 1e-8
 

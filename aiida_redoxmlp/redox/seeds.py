@@ -129,7 +129,6 @@ def build_seed(
         valence_electrons: by element, electrons that the oxidation state is counted from (Mn: 7).
         strength: scales the pre-distortion; 0 leaves the ions where they are.
         hold_occupations: keep the starting occupations for the first 10 SCF iterations, for a retry.
-            iterations.
         low_spin_sites: indices of the redox sites that are low spin.
         pseudo_electrons: by element, valence electrons of the pseudopotential, which starting magnetisations
             are relative to; as ``valence_electrons`` by default.

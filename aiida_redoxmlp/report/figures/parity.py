@@ -82,7 +82,9 @@ def collect(graph: CampaignGraph) -> Parity | None:
         report = graph.report_of(job)
         if not report.get("frames"):
             continue
-        energies.append(_energies(report, _atoms_of(graph, job, len(report["frames"])), (name, colour, symbol)))
+        energies.append(
+            _energies(report, _atoms_of(graph, job, len(report["frames"])), (name, colour, symbol))
+        )
         arrays = output_of(graph.job(job), "forces")
         if arrays is not None:
             forces.append(_forces(arrays, name))
@@ -102,7 +104,9 @@ def _atoms_of(graph: CampaignGraph, job: str, n_frames: int) -> NDArray[np.float
     return np.array(counts, dtype=np.float64)
 
 
-def _energies(report: dict[str, Any], atoms: NDArray[np.float64], style: tuple[str, str, int]) -> EnergyParity:
+def _energies(
+    report: dict[str, Any], atoms: NDArray[np.float64], style: tuple[str, str, int]
+) -> EnergyParity:
     frames = report["frames"]
     dft = np.array([frame["energy_dft_ev"] for frame in frames]) / atoms
     mlp = np.array([frame["energy_mlp_ev"] for frame in frames]) / atoms
@@ -153,7 +157,12 @@ def draw_plotly(data: Parity) -> go.Figure:
                 y=one.mlp,
                 mode="markers",
                 name=one.name,
-                error_y={"array": one.mlp_std, "thickness": 1, "width": 2, "color": with_alpha(one.colour, 0.6)},
+                error_y={
+                    "array": one.mlp_std,
+                    "thickness": 1,
+                    "width": 2,
+                    "color": with_alpha(one.colour, 0.6),
+                },
                 marker={
                     "size": 9,
                     "color": one.colour,
@@ -161,13 +170,17 @@ def draw_plotly(data: Parity) -> go.Figure:
                     "line": {"width": 1.5, "color": one.colour},
                 },
                 text=one.frames,
-                hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>" + one.name + "</extra>",
+                hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>"
+                + one.name
+                + "</extra>",
                 showlegend=False,
             ),
             row=1,
             col=1,
         )
-        figure.add_trace(legend_entry(one.name, mode="markers", marker={"symbol": symbol, "size": 9, "color": one.colour}))
+        figure.add_trace(
+            legend_entry(one.name, mode="markers", marker={"symbol": symbol, "size": 9, "color": one.colour})
+        )
     if any(one.ambiguous.any() for one in data.energies):
         hollow = {"symbol": "circle-open", "size": 9, "color": DFT, "line": {"width": 1.5}}
         figure.add_trace(legend_entry("ambiguous frame", mode="markers", marker=hollow))
@@ -206,7 +219,12 @@ def _add_forces(figure: go.Figure, forces: ForceParity, data: Parity, panel: int
 
 def _diagonal(figure: go.Figure, limits: tuple[float, float], panel: int) -> None:
     line = go.Scatter(
-        x=limits, y=limits, mode="lines", line={"color": DFT, "width": 1, "dash": "dot"}, showlegend=False, hoverinfo="skip"
+        x=limits,
+        y=limits,
+        mode="lines",
+        line={"color": DFT, "width": 1, "dash": "dot"},
+        showlegend=False,
+        hoverinfo="skip",
     )
     figure.add_trace(line, row=1, col=panel)
     figure.update_xaxes(range=limits, row=1, col=panel)
@@ -224,7 +242,9 @@ def draw_matplotlib(data: Parity) -> Figure:
     handles = [_draw_energies(row[0], one) for one in data.energies]
     if any(one.ambiguous.any() for one in data.energies):
         handles.append(
-            Line2D([], [], linestyle="", marker="o", color=DFT, markerfacecolor="white", label="ambiguous frame")
+            Line2D(
+                [], [], linestyle="", marker="o", color=DFT, markerfacecolor="white", label="ambiguous frame"
+            )
         )
     row[0].set_title("Energy", fontsize=10)
     row[0].set_xlabel("DFT energy − mean / meV per atom")
@@ -239,7 +259,9 @@ def draw_matplotlib(data: Parity) -> Figure:
         axis.set_xlabel(r"DFT force component / eV Å$^{-1}$")
         axis.set_ylabel(r"potential / eV Å$^{-1}$")
         handles += points if forces is data.forces[0] else []
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 9), frameon=False, fontsize=9)
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=min(len(handles), 9), frameon=False, fontsize=9
+    )
     return figure
 
 
@@ -247,5 +269,7 @@ def _draw_energies(axis: Any, one: EnergyParity) -> Line2D:
     marker = MATPLOTLIB_SYMBOLS[one.symbol]
     axis.errorbar(one.dft, one.mlp, yerr=one.mlp_std, fmt="none", ecolor=one.colour, alpha=0.6, elinewidth=1)
     faces = ["white" if doubt else one.colour for doubt in one.ambiguous]
-    axis.scatter(one.dft, one.mlp, s=34, marker=marker, c=faces, edgecolors=one.colour, linewidths=1.3, zorder=3)
+    axis.scatter(
+        one.dft, one.mlp, s=34, marker=marker, c=faces, edgecolors=one.colour, linewidths=1.3, zorder=3
+    )
     return Line2D([], [], linestyle="", marker=marker, color=one.colour, label=one.name)

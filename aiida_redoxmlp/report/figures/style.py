@@ -45,7 +45,16 @@ STAGE_COLOURS: Mapping[str, str] = {
     "check": "#D55E00",
 }
 
-PLOTLY_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
+PLOTLY_SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "triangle-up",
+    "triangle-down",
+    "pentagon",
+    "star",
+    "hexagon",
+)
 MATPLOTLIB_SYMBOLS = ("o", "s", "D", "^", "v", "p", "*", "h")
 
 FONT_PX = 13

@@ -57,7 +57,9 @@ def draw_plotly(data: Trajectories) -> go.Figure:
 
 def _add_run(figure: go.Figure, run: Trajectory, data: Trajectories, where: dict[str, int]) -> None:
     for step in run.steps[run.ambiguous]:
-        figure.add_vrect(x0=step - 0.5, x1=step + 0.5, fillcolor=AMBIGUOUS, line_width=0, layer="below", **where)
+        figure.add_vrect(
+            x0=step - 0.5, x1=step + 0.5, fillcolor=AMBIGUOUS, line_width=0, layer="below", **where
+        )
     for threshold in sorted(set(data.thresholds.values())):
         figure.add_hline(y=threshold, line={"color": DFT, "width": 1, "dash": "dot"}, **where)
     for index, site in enumerate(run.sites):
@@ -74,8 +76,15 @@ def _add_run(figure: go.Figure, run: Trajectory, data: Trajectories, where: dict
                     y=values,
                     mode="lines+markers",
                     line={"color": _LINE, "width": 1},
-                    marker={"symbol": shape, "size": 9, "color": colours, "line": {"width": 1.5, "color": colours}},
-                    text=[f"{site.site} = {name}{note}" for name, note in zip(site.species, doubt, strict=True)],
+                    marker={
+                        "symbol": shape,
+                        "size": 9,
+                        "color": colours,
+                        "line": {"width": 1.5, "color": colours},
+                    },
+                    text=[
+                        f"{site.site} = {name}{note}" for name, note in zip(site.species, doubt, strict=True)
+                    ],
                     hovertemplate=f"step %{{x}}: %{{text}}<br>{meaning} %{{y:.3f}}<extra></extra>",
                     showlegend=False,
                 ),
@@ -90,20 +99,26 @@ def _plotly_legend(data: Trajectories) -> list[Any]:
     ]
     entries += [
         legend_entry(
-            name, mode="markers", marker={"symbol": PLOTLY_SYMBOLS[index % len(PLOTLY_SYMBOLS)], "size": 9, "color": _LINE}
+            name,
+            mode="markers",
+            marker={"symbol": PLOTLY_SYMBOLS[index % len(PLOTLY_SYMBOLS)], "size": 9, "color": _LINE},
         )
         for index, name in enumerate(data.site_names[: len(PLOTLY_SYMBOLS)])
     ]
     return [
         *entries,
-        legend_entry("smallest full level", mode="markers", marker={"symbol": "circle", "size": 9, "color": DFT}),
+        legend_entry(
+            "smallest full level", mode="markers", marker={"symbol": "circle", "size": 9, "color": DFT}
+        ),
         legend_entry(
             "largest empty level",
             mode="markers",
             marker={"symbol": "circle-open", "size": 9, "color": DFT, "line": {"width": 1.5}},
         ),
         legend_entry("counts as full above", mode="lines", line={"color": DFT, "width": 1, "dash": "dot"}),
-        legend_entry("ambiguous frame", mode="markers", marker={"symbol": "square", "size": 14, "color": AMBIGUOUS}),
+        legend_entry(
+            "ambiguous frame", mode="markers", marker={"symbol": "square", "size": 14, "color": AMBIGUOUS}
+        ),
     ]
 
 
@@ -125,7 +140,9 @@ def draw_matplotlib(data: Trajectories) -> Figure:
         axis.set_xlabel("ionic step")
         if number % columns == 0:
             axis.set_ylabel("occupation")
-    figure.legend(handles=_matplotlib_legend(data), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(
+        handles=_matplotlib_legend(data), loc="outside upper center", ncols=4, frameon=False, fontsize=9
+    )
     return figure
 
 
@@ -139,13 +156,22 @@ def _draw_run(axis: Any, run: Trajectory, data: Trajectories) -> None:
         colours = [data.colours[name] for name in site.species]
         for values, faces in ((site.last_full, colours), (site.first_empty, ["white"] * len(colours))):
             axis.plot(run.steps, values, color=_LINE, linewidth=0.8, zorder=2)
-            axis.scatter(run.steps, values, s=32, marker=symbol, c=faces, edgecolors=colours, linewidths=1.3, zorder=3)
+            axis.scatter(
+                run.steps, values, s=32, marker=symbol, c=faces, edgecolors=colours, linewidths=1.3, zorder=3
+            )
 
 
 def _matplotlib_legend(data: Trajectories) -> list[Any]:
     def point(name: str, marker: str, colour: str, face: str | None = None) -> Line2D:
         return Line2D(
-            [], [], linestyle="", marker=marker, color=colour, markerfacecolor=face or colour, label=name, markersize=7
+            [],
+            [],
+            linestyle="",
+            marker=marker,
+            color=colour,
+            markerfacecolor=face or colour,
+            label=name,
+            markersize=7,
         )
 
     return [

@@ -1,0 +1,27 @@
+"""``aiida-redoxmlp report``: summary, HTML page and figures of a campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.report.campaign import write_report
+
+__all__ = ("report",)
+
+
+@click.command()
+@click.argument("campaign", required=False)
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default report-<PK>."
+)
+def report(campaign: str | None, output: Path | None) -> None:
+    """Write summary.json, report.html and figures of CAMPAIGN (PK or UUID), by default the latest.
+
+    A campaign that failed or still runs gives a report of what there is.
+    """
+    node = load_process(campaign, "CampaignWorkChain")
+    for path in write_report(node, output or Path(f"report-{node.pk}")):
+        click.echo(path)

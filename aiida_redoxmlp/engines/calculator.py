@@ -1,0 +1,74 @@
+"""A committee as an ASE calculator, so that ASE's optimisers and dynamics run on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from aiida_redoxmlp.engines.contract import CommitteePotential
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.configuration import OXIDATION_STATES_ARRAY, Configuration
+
+__all__ = ("CommitteeCalculator",)
+
+
+class CommitteeCalculator(Calculator):  # type: ignore[misc]
+    """Energy, forces and stress of a committee's mean, for atoms with the array ``oxidation_states``.
+
+    Besides ASE's own properties (eV, eV/Å, eV/Å³) the results hold ``energies``, shape (n_members,), ``energy_std``
+    and ``forces_std``, shape (n_atoms, 3): the committee's spread.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, potential: CommitteePotential) -> None:
+        super().__init__()
+        self.potential = potential
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the committee.
+
+        Raises:
+            InputError: if the atoms are not periodic or carry no oxidation states.
+        """
+        super().calculate(atoms, properties, system_changes)
+        if OXIDATION_STATES_ARRAY not in self.atoms.arrays and self.potential.encoding.name != "none":
+            raise InputError(
+                f"The atoms have no array {OXIDATION_STATES_ARRAY!r}, and this potential tells states apart; "
+                f"set it with atoms.set_array({OXIDATION_STATES_ARRAY!r}, states)."
+            )
+        if not self.atoms.pbc.all():
+            raise InputError("The atoms are not periodic in all directions; set atoms.pbc = True and a cell.")
+        wants_stress = "stress" in properties
+        (result,) = self.potential.evaluate([Configuration.from_ase(self.atoms)], stress=wants_stress)
+        self.results = {
+            "energy": result.energy,
+            "free_energy": result.energy,
+            "forces": result.mean_forces,
+            "energies": result.energies,
+            "energy_std": result.energy_std,
+            "forces_std": result.forces.std(axis=0),
+        }
+        if result.stresses is not None:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(result.stresses.mean(axis=0))
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """Name what changed since the last calculation; ASE itself does not look at oxidation states."""
+        changes: list[Any] = list(super().check_state(atoms, tol=tol))
+        if self.atoms is not None:
+            before = self.atoms.arrays.get(OXIDATION_STATES_ARRAY)
+            now = atoms.arrays.get(OXIDATION_STATES_ARRAY)
+            same = before is now or (before is not None and now is not None and np.array_equal(before, now))
+            if not same:
+                changes.append(OXIDATION_STATES_ARRAY)
+        return changes

@@ -1,0 +1,141 @@
+"""The figures of a report, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+
+from aiida_redoxmlp.report.figures import (
+    errors,
+    learning_curves,
+    parity,
+    pattern_energies,
+    timeline,
+    trajectories,
+    trajectory_panels,
+)
+from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.summary_schema import CampaignSummary
+from aiida_redoxmlp.report.timings import process_spans
+
+__all__ = ("ReportFigure", "figures_of")
+
+
+@dataclass(frozen=True, eq=False)
+class ReportFigure:
+    """One figure, drawn when asked for.
+
+    Attributes:
+        name: file name without ending, and anchor in the page.
+        title: heading.
+        caption: what it shows.
+        plotly: draws it for the web page.
+        matplotlib: draws it as a picture.
+    """
+
+    name: str
+    title: str
+    caption: str
+    plotly: Callable[[], go.Figure]
+    matplotlib: Callable[[], Figure]
+
+
+def figures_of(graph: CampaignGraph, summary: CampaignSummary) -> list[ReportFigure]:
+    """Return the figures that a campaign has data for."""
+    made = [
+        _patterns(graph, summary),
+        _trajectories(graph, summary),
+        _parity(graph),
+        _errors(summary),
+        _learning(graph),
+        _timeline(graph),
+    ]
+    return [figure for figure in made if figure is not None]
+
+
+def _patterns(graph: CampaignGraph, summary: CampaignSummary) -> ReportFigure | None:
+    data = pattern_energies.collect(graph, summary.patterns)
+    if data is None:
+        return None
+    rest = f" The {data.n_left_out} highest patterns are not drawn." if data.n_left_out else ""
+    return ReportFigure(
+        "pattern_energies",
+        "Energy of each pattern",
+        "Energy of each redox pattern, every judge relative to its own lowest pattern; bars are the standard deviation "
+        f"over the committee of the difference to the potential's lowest pattern, where it is zero.{rest}",
+        lambda: pattern_energies.draw_plotly(data),
+        lambda: pattern_energies.draw_matplotlib(data),
+    )
+
+
+def _trajectories(graph: CampaignGraph, summary: CampaignSummary) -> ReportFigure | None:
+    data = trajectories.collect(graph, tuple(summary.site_labels))
+    if data is None:
+        return None
+    return ReportFigure(
+        "oxidation_states",
+        "Oxidation states along relaxations and molecular dynamics",
+        "Of the occupation matrices' eigenvalues, the two that decide each site's oxidation state at every ionic step: "
+        "the smallest that counts as full and the largest that counts as empty, coloured by the state assigned; "
+        "where an empty level rises above the dotted line the charges close only with doubt.",
+        lambda: trajectory_panels.draw_plotly(data),
+        lambda: trajectory_panels.draw_matplotlib(data),
+    )
+
+
+def _parity(graph: CampaignGraph) -> ReportFigure | None:
+    data = parity.collect(graph)
+    if data is None:
+        return None
+    return ReportFigure(
+        "parity",
+        "Potential against DFT on held-out frames",
+        "Energies per atom relative to the mean of DFT (bars: standard deviation over the committee) and force "
+        "components by species; the dotted line is agreement.",
+        lambda: parity.draw_plotly(data),
+        lambda: parity.draw_matplotlib(data),
+    )
+
+
+def _errors(summary: CampaignSummary) -> ReportFigure | None:
+    data = errors.collect(summary.test_errors)
+    if data is None:
+        return None
+    return ReportFigure(
+        "errors",
+        "Redox-aware against redox-unaware",
+        "Mean absolute errors on the held-out frames of the potential that knows oxidation states and of the same "
+        "architecture trained on the same frames without them.",
+        lambda: errors.draw_plotly(data),
+        lambda: errors.draw_matplotlib(data),
+    )
+
+
+def _learning(graph: CampaignGraph) -> ReportFigure | None:
+    data = learning_curves.collect(graph)
+    if data is None:
+        return None
+    return ReportFigure(
+        "learning_curves",
+        "Learning curves",
+        "Loss and validation errors of every committee member by epoch; diamonds mark the epochs whose weights were kept.",
+        lambda: learning_curves.draw_plotly(data),
+        lambda: learning_curves.draw_matplotlib(data),
+    )
+
+
+def _timeline(graph: CampaignGraph) -> ReportFigure | None:
+    data = timeline.collect(process_spans(graph))
+    if data is None:
+        return None
+    return ReportFigure(
+        "timeline",
+        "When the jobs ran",
+        "Jobs from their creation to their last change in the database, queueing included; hatched jobs came from "
+        "AiiDA's cache, crossed ones failed.",
+        lambda: timeline.draw_plotly(data),
+        lambda: timeline.draw_matplotlib(data),
+    )

@@ -1,0 +1,98 @@
+"""``redoxmlp-run train``: train a committee on the trusted frames of a dataset."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from aiida_redoxmlp.dataset.dataset import Dataset
+from aiida_redoxmlp.dataset.file import read_dataset
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.split import split_tail
+from aiida_redoxmlp.engines.contract import CommitteePotential
+from aiida_redoxmlp.engines.registry import get_engine
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.runners.job_files import read_job, write_output
+from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, TrainJob, TrainOutput
+from aiida_redoxmlp.runners.progress import ProgressLog
+
+__all__ = ("CHECKPOINT_FOLDER", "run")
+
+CHECKPOINT_FOLDER = "checkpoints"
+"""Put an interrupted job's folder of this name into a new job's folder, and the training goes on from there."""
+
+
+def run(folder: Path) -> None:
+    """Run the training job in a folder.
+
+    Reads ``input.json`` and the dataset, holds out the tail of every trajectory for early stopping, and writes
+    ``progress.jsonl`` (a line an epoch and member), ``checkpoints``, ``model`` and ``output.json``.
+
+    Raises:
+        InputError: if an input is missing or holds what is not allowed, or fewer than two frames can be trusted.
+        OutputFormatError: if the dataset file is damaged.
+        TrainingDivergedError: if a loss stops being a number.
+    """
+    log = ProgressLog(folder, "train")
+    job = read_job(folder, TrainJob)
+    frames = read_dataset(folder / job.dataset)
+    trusted = Dataset(frames).trusted(include_ambiguous=job.include_ambiguous)
+    training, validation = split_tail(trusted.frames, job.validation_fraction)
+    if not validation:
+        raise InputError(
+            f"{job.dataset} has {len(frames)} frames of which {len(trusted)} can be trusted, and training needs two or "
+            "more; add labels or set include_ambiguous."
+        )
+    engine = get_engine(job.settings.engine)
+    log.write(
+        {
+            "event": "started",
+            "n_training_frames": len(training),
+            "n_validation_frames": len(validation),
+            "n_members": len(job.settings.seeds),
+            "max_epochs": job.settings.max_epochs,
+        }
+    )
+    result = engine.train(
+        training, validation, job.settings, checkpoint_folder=folder / CHECKPOINT_FOLDER, on_epoch=log.write
+    )
+    model_folder = folder / MODEL_FOLDER
+    if model_folder.exists():
+        shutil.rmtree(model_folder)  # left by a run of this job that was killed while it saved
+    result.potential.save(model_folder)
+    energy_mae, force_mae = _validation_errors(result.potential, validation)
+    output = TrainOutput(
+        engine=engine.name,
+        encoding=result.potential.encoding.name,
+        species=[species.label for species in trusted.species],
+        seeds=list(job.settings.seeds),
+        best_epochs=result.best_epochs,
+        n_training_frames=len(training),
+        n_validation_frames=len(validation),
+        energy_mae_ev_per_atom=energy_mae,
+        force_mae_ev_per_angstrom=force_mae,
+        wall_time_s=log.elapsed,
+        device=result.potential.device,
+        versions=_versions(engine.packages),
+    )
+    write_output(folder, output)
+    log.write({"event": "finished", "energy_mae_ev_per_atom": energy_mae, "force_mae_ev_per_angstrom": force_mae})
+
+
+def _validation_errors(potential: CommitteePotential, validation: Sequence[Frame]) -> tuple[float, float]:
+    """Mean absolute errors of the committee's mean: eV per atom and eV/Å."""
+    results = potential.evaluate([frame.configuration for frame in validation])
+    pairs = list(zip(results, validation, strict=True))
+    energies = [abs(result.energy - frame.energy) / len(frame.configuration) for result, frame in pairs]
+    forces = np.concatenate([np.abs(result.mean_forces - frame.forces).ravel() for result, frame in pairs])
+    return float(np.mean(energies)), float(forces.mean())
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    names = ("aiida-redoxmlp", "numpy", *packages)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.testing import EngineConformance
+
+pytest.importorskip("mace")
+
+
+class TestMace(EngineConformance):
+    settings = TrainingSettings(
+        seeds=(1, 2),
+        max_epochs=12,
+        batch_size=1,
+        learning_rate=0.05,
+        device="cpu",
+        architecture={"r_max": 3.0, "num_channels": 4, "radial_mlp": (8,), "num_radial_basis": 4, "readout_width": 4},
+    )
