@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,11 +94,19 @@ class _InterruptedTrainingError(Exception):
     """Stands for a job that is killed."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Unbroken:
+    """A training that ran to its end, with the folder of its checkpoints (gone when the process ends)."""
+
+    result: TrainingResult
+    checkpoints: tempfile.TemporaryDirectory[str]
+
+
 @cache
-def _trained(settings: str) -> TrainingResult:
-    """Train once for all claims that look at the same potential."""
-    with tempfile.TemporaryDirectory() as folder:
-        return _train(TrainingSettings.model_validate_json(settings), Path(folder))
+def _unbroken(settings: str) -> _Unbroken:
+    """Train once for all claims that look at the same potential; the key is the settings' JSON."""
+    checkpoints = tempfile.TemporaryDirectory()
+    return _Unbroken(_train(TrainingSettings.model_validate_json(settings), Path(checkpoints.name)), checkpoints)
 
 
 def _train(settings: TrainingSettings, folder: Path, *, stop_after: int | None = None) -> TrainingResult:
@@ -138,7 +146,12 @@ class EngineConformance:
     @property
     def potential(self) -> CommitteePotential:
         """A committee trained with :attr:`settings`."""
-        return _trained(self.settings.model_dump_json()).potential
+        return self.unbroken.potential
+
+    @property
+    def unbroken(self) -> TrainingResult:
+        """The training with :attr:`settings` from start to end."""
+        return _unbroken(self.settings.model_dump_json()).result
 
     @property
     def configuration(self) -> Configuration:
@@ -251,7 +264,7 @@ class EngineConformance:
     def test_species_do_not_matter_to_the_baseline(self) -> None:
         """The encoding ``none`` sees elements only."""
         settings = self.settings.model_copy(update={"encoding": "none"})
-        baseline = _trained(settings.model_dump_json()).potential
+        baseline = _unbroken(settings.model_dump_json()).result.potential
         here = self.configuration
         swapped = replace(here, oxidation_states=here.oxidation_states[[1, 0, 2, 3]])
         one, other = baseline.evaluate([here, swapped])
@@ -293,13 +306,13 @@ class EngineConformance:
     def test_same_seed_gives_the_same_committee(self, tmp_path: Path) -> None:
         """Training is deterministic."""
         again = _train(self.settings, tmp_path)
-        first = _trained(self.settings.model_dump_json())
+        first = self.unbroken
         _must(again.history == first.history, "the history differs between two runs of the same training")
         self._same_as_unbroken(again)
 
     def test_resumed_training_equals_the_unbroken_one(self, tmp_path: Path) -> None:
         """Killed in the second member and started again, training ends with the same committee."""
-        first = _trained(self.settings.model_dump_json())
+        first = self.unbroken
         epochs = sum(entry["member"] == 0 for entry in first.history)
         try:
             _train(self.settings, tmp_path, stop_after=epochs + (len(first.history) - epochs) * 3 // 4)
@@ -317,14 +330,15 @@ class EngineConformance:
         _close(other.energies, expected.energies, self.same_tolerance)
         _close(other.forces, expected.forces, self.same_tolerance)
 
-    def test_finished_training_is_not_repeated(self, tmp_path: Path) -> None:
+    def test_finished_training_is_not_repeated(self) -> None:
         """Started once more on its own checkpoints, a training has nothing left to do."""
-        _train(self.settings, tmp_path)
-        _train(self.settings, tmp_path, stop_after=1)
+        checkpoints = Path(_unbroken(self.settings.model_dump_json()).checkpoints.name)
+        again = _train(self.settings, checkpoints, stop_after=1)
+        _must(again.history == self.unbroken.history, "the history of the finished training was lost")
 
     def test_checkpoints_of_another_training_are_refused(self, tmp_path: Path) -> None:
         """Other settings never continue from these weights."""
-        short = self.settings.model_copy(update={"max_epochs": 1})
+        short = self.settings.model_copy(update={"max_epochs": 1, "seeds": self.settings.seeds[:1]})
         _train(short, tmp_path)
         try:
             _train(short.model_copy(update={"energy_weight": 123.0}), tmp_path)
@@ -335,7 +349,7 @@ class EngineConformance:
     def test_training_learns(self) -> None:
         """The validation loss falls."""
         for member in range(len(self.settings.seeds)):
-            history = _trained(self.settings.model_dump_json()).history
+            history = self.unbroken.history
             losses = [entry["loss_validation"] for entry in history if entry["member"] == member]
             _must(min(losses) < losses[0], f"member {member} never improved on its first epoch: {losses}")
 

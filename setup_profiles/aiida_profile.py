@@ -32,22 +32,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     checkout = Checkout.of_this_file()
     try:
+        _run(checkout, options)
+    except StepError as failure:
+        sys.stderr.write(f"\n{failure}\n")
+        return 1
+    return 0
+
+
+def _run(checkout: Checkout, options: argparse.Namespace) -> None:
+    try:
         if options.command == "setup":
             _setup(checkout, options)
         elif options.command == "stop":
             stop_daemon(PROFILE)
         else:
             sys.stdout.write(f"{describe_daemon(PROFILE)}\n")
-    except StepError as failure:
-        sys.stderr.write(f"\n{failure}\n")
-        return 1
     except AiidaException as error:
-        failure = StepError(
-            f"AiiDA refused: {error}.", f"see {checkout.aiida}/daemon/log, or try `make stop` first"
-        )
-        sys.stderr.write(f"\n{failure}\n")
-        return 1
-    return 0
+        raise StepError(
+            f"AiiDA refused: {error}.",
+            f"see {checkout.aiida}/daemon/log, and try `make stop` before the same again",
+        ) from error
 
 
 def _setup(checkout: Checkout, options: argparse.Namespace) -> None:

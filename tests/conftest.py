@@ -76,11 +76,12 @@ def make_calculation(aiida_profile: Any, aiida_localhost: orm.Computer) -> Calla
     """Factory of stored calculation nodes with retrieved files, ready to be parsed."""
 
     def make(
-        entry_point: str, retrieved: Mapping[str, bytes | str], inputs: Mapping[str, orm.Data] | None = None, **options: Any
+        entry_point: str,
+        retrieved: Mapping[str, bytes | str],
+        inputs: Mapping[str, orm.Data] | None = None,
+        **options: Any,
     ) -> orm.CalcJobNode:
-        node = orm.CalcJobNode(
-            computer=aiida_localhost, process_type=f"aiida.calculations:{entry_point}"
-        )
+        node = orm.CalcJobNode(computer=aiida_localhost, process_type=f"aiida.calculations:{entry_point}")
         node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
         process_class = CalculationFactory(entry_point)
         for name in ("output_filename", "parser_name"):

@@ -19,8 +19,8 @@ from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
-from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 
@@ -41,10 +41,18 @@ class CampaignWorkChain(WorkChain):
         super().define(spec)
         spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
         spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
-        spec.input("max_concurrent", valid_type=orm.Int, default=lambda: orm.Int(4), help="Labels that run at a time.")
+        spec.input(
+            "max_concurrent",
+            valid_type=orm.Int,
+            default=lambda: orm.Int(4),
+            help="Labels that run at a time.",
+        )
         spec.input("max_patterns", valid_type=orm.Int, default=lambda: orm.Int(8), help="Patterns labelled with DFT.")
         spec.input(
-            "test_fraction", valid_type=orm.Float, default=lambda: orm.Float(0.2), help="Share of held-out frames."
+            "test_fraction",
+            valid_type=orm.Float,
+            default=lambda: orm.Float(0.2),
+            help="Share of held-out frames.",
         )
         spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
         for namespace, text in {
@@ -56,7 +64,11 @@ class CampaignWorkChain(WorkChain):
                 LabelWorkChain,
                 namespace=namespace,
                 exclude=_PROVIDED_BY_CAMPAIGN,
-                namespace_options={"required": namespace != "md", "populate_defaults": namespace != "md", "help": text},
+                namespace_options={
+                    "required": namespace != "md",
+                    "populate_defaults": namespace != "md",
+                    "help": text,
+                },
             )
         spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
         spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
@@ -141,7 +153,7 @@ class CampaignWorkChain(WorkChain):
             inputs = label._inputs(prune=True)  # noqa: SLF001 - the builder's public way to hand its inputs on
             builder[namespace] = {key: value for key, value in inputs.items() if key not in _PROVIDED_BY_CAMPAIGN}
         _set_runners(builder, settings, runner_code, training_options)
-        return cast(ProcessBuilder, builder)
+        return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:
         """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
@@ -227,7 +239,10 @@ class CampaignWorkChain(WorkChain):
         symbols = self.inputs.structure.get_ase().get_chemical_symbols()
         allowed = {element: list(states) for element, states in chemistry.allowed_on(symbols).items()}
         running = {}
-        for name, training in {"evaluate_aware": self.ctx.train, "evaluate_baseline": self.ctx.baseline}.items():
+        for name, training in {
+            "evaluate_aware": self.ctx.train,
+            "evaluate_baseline": self.ctx.baseline,
+        }.items():
             inputs = AttributeDict(self.exposed_inputs(EvaluateCalculation, namespace="evaluate"))
             inputs.dataset = orm.load_node(self.ctx.test_pk)
             inputs.model = training.outputs.model
@@ -273,7 +288,9 @@ class CampaignWorkChain(WorkChain):
 
     def results(self) -> None:
         """Put the potential's ranking beside DFT's answers."""
-        checks = {f"rank_{rank}": label.outputs for rank, label in enumerate(self.ctx.labels_check) if label.is_finished_ok}
+        checks = {
+            f"rank_{rank}": label.outputs for rank, label in enumerate(self.ctx.labels_check) if label.is_finished_ok
+        }
         conclusion = conclude(
             self.ctx.search.outputs.report,
             **{f"{rank}_verdict": outputs.verdict for rank, outputs in checks.items()},

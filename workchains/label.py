@@ -52,7 +52,11 @@ class LabelWorkChain(WorkChain):
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=HubbardStructureData, help="Structure with its Hubbard parameters.")
-        spec.input("pattern", valid_type=orm.List, help="Wanted oxidation states of the redox sites, by ascending site.")
+        spec.input(
+            "pattern",
+            valid_type=orm.List,
+            help="Wanted oxidation states of the redox sites, by ascending site.",
+        )
         spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
         spec.input(
             "seed",
@@ -62,7 +66,10 @@ class LabelWorkChain(WorkChain):
             "strength of the bond-length seed (0 labels the structure exactly as it is).",
         )
         spec.input(
-            "max_attempts", valid_type=orm.Int, default=lambda: orm.Int(2), help="Attempts to land on the pattern."
+            "max_attempts",
+            valid_type=orm.Int,
+            default=lambda: orm.Int(2),
+            help="Attempts to land on the pattern.",
         )
         spec.input_namespace("pseudos", valid_type=UpfData, dynamic=True, help="One pseudopotential an element.")
         spec.expose_inputs(
@@ -83,7 +90,9 @@ class LabelWorkChain(WorkChain):
         spec.output("parameters", valid_type=orm.Dict, help="pw.x's output parameters of the last attempt.")
         spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}).")
         spec.exit_code(
-            310, "ERROR_NO_OCCUPATIONS", message="pw.x finished, but no ionic step has whole Hubbard occupations."
+            310,
+            "ERROR_NO_OCCUPATIONS",
+            message="pw.x finished, but no ionic step has whole Hubbard occupations.",
         )
 
     @classmethod
@@ -129,7 +138,10 @@ class LabelWorkChain(WorkChain):
         builder.max_attempts = orm.Int(settings["max_attempts"])
         relaxing = task == "relax"
         builder.seed = orm.Dict(
-            {"magnetic_order": magnetic_order, "pre_distortion": settings["pre_distortion"] if relaxing else 0.0}
+            {
+                "magnetic_order": magnetic_order,
+                "pre_distortion": settings["pre_distortion"] if relaxing else 0.0,
+            }
         )
         if pattern is not None:
             builder.pattern = orm.List(pattern)
@@ -141,7 +153,7 @@ class LabelWorkChain(WorkChain):
         )
         builder.pw.accept_partial_relaxation = orm.Bool(settings["accept_partial_relaxation"])
         builder.pw.kpoints = kpoints_for(structure, settings["kpoints_distance"])
-        return cast(ProcessBuilder, builder)
+        return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:
         """Start with no attempt made."""

@@ -48,6 +48,9 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
         )
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.pw")
         spec.output(
-            "oxidation_states", valid_type=OxidationStatesData, required=False, help="States of every ionic step."
+            "oxidation_states",
+            valid_type=OxidationStatesData,
+            required=False,
+            help="States of every ionic step.",
         )
         spec.output("frames", valid_type=DatasetData, required=False, help="Every ionic step as a labelled frame.")

@@ -44,7 +44,10 @@ class RunnerCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(
-            302, "ERROR_OUTPUT_INVALID", message="The job's output cannot be read: {reason}", invalidates_cache=True
+            302,
+            "ERROR_OUTPUT_INVALID",
+            message="The job's output cannot be read: {reason}",
+            invalidates_cache=True,
         )
 
     @abstractmethod

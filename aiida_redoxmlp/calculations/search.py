@@ -53,7 +53,10 @@ class SearchCalculation(RunnerCalculation):
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.search")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.SearchOutput`.")
         spec.output_namespace(
-            "structures", valid_type=orm.StructureData, dynamic=True, help="Relaxed structures, `rank_0` the lowest."
+            "structures",
+            valid_type=orm.StructureData,
+            dynamic=True,
+            help="Relaxed structures, `rank_0` the lowest.",
         )
 
     @property

@@ -61,10 +61,12 @@ class TrainCalculation(RunnerCalculation):
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.train")
         spec.output("model", valid_type=ModelData, help="The committee.")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.TrainOutput`.")
-        spec.output("history", valid_type=orm.ArrayData, help="Learning curves: one array a quantity, one row an epoch.")
-        spec.exit_code(
-            310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True
+        spec.output(
+            "history",
+            valid_type=orm.ArrayData,
+            help="Learning curves: one array a quantity, one row an epoch.",
         )
+        spec.exit_code(310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True)
 
     @property
     def retrieve_list(self) -> list[Any]:

@@ -106,7 +106,9 @@ def load_config(path: Path) -> CampaignConfig:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} holds no keys; write a mapping with {', '.join(CampaignConfig.model_fields)}.")
+        raise ConfigurationError(
+            f"{path} holds no keys; write a mapping with {', '.join(CampaignConfig.model_fields)}."
+        )
     try:
         config = CampaignConfig.model_validate(content)
     except ValidationError as error:

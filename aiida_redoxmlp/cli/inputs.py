@@ -26,7 +26,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     """Return the builder of a campaign.
 
     Raises:
-        InputError: one sentence on the first thing that cannot work: structure, charges, codes, pseudopotentials, settings.
+        InputError: one sentence on the first thing that cannot work.
     """
     atoms = read_structure(config)
     check_physics(config, atoms)
@@ -46,7 +46,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     except ValidationError as error:
         raise ConfigurationError(explain(error, "overrides")) from error
     builder.metadata.label = config.material
-    return cast(ProcessBuilder, builder)
+    return cast("ProcessBuilder", builder)
 
 
 def read_structure(config: CampaignConfig) -> Atoms:

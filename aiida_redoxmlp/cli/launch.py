@@ -27,7 +27,9 @@ def launch() -> None:
 @click.option("--dry-run", is_flag=True, help="Check everything, submit nothing.")
 @click.option("--no-wait", is_flag=True, help="Submit and return.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Folder for summary.json, report and figures; needs waiting."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for summary.json, report and figures; needs waiting.",
 )
 def campaign(config: Path, dry_run: bool, no_wait: bool, output: Path | None) -> None:
     """Label, train, search and check: the main job."""

@@ -30,18 +30,14 @@ _Read = tuple[IonicStep, tuple[SiteOccupations, ...], Assignment]
 
 @click.command("occupations")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--charge", type=int, default=0, show_default=True, help="Total charge of the cell in units of e."
-)
+@click.option("--charge", type=int, default=0, show_default=True, help="Total charge of the cell in units of e.")
 @click.option(
     "--fixed",
     metavar="SYMBOL=VALUE,…",
     default="",
     help="Charges of elements that do not change: Li=1,P=5,O=-2.",
 )
-@click.option(
-    "--states", metavar="SYMBOL=VALUE,…", default="", help="Allowed oxidation states: Mn=2/3,Fe=2/3."
-)
+@click.option("--states", metavar="SYMBOL=VALUE,…", default="", help="Allowed oxidation states: Mn=2/3,Fe=2/3.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; steps and sites are counted from 0 there.")
 @click.pass_context
 def occupations(ctx: click.Context, file: Path, charge: int, fixed: str, states: str, as_json: bool) -> None:
@@ -59,9 +55,7 @@ def occupations(ctx: click.Context, file: Path, charge: int, fixed: str, states:
     table = RedoxTable.default().with_overrides(_overrides(_pairs(fixed), _pairs(states)))
     output = _read_output(file)
     if not any(step.occupations for step in output.steps) and output.complete:
-        raise OutputFormatError(
-            f"{file} has no Hubbard occupations; run pw.x with a Hubbard U on the redox elements."
-        )
+        raise OutputFormatError(f"{file} has no Hubbard occupations; run pw.x with a Hubbard U on the redox elements.")
     for warning in output.warnings:
         click.echo(f"Warning: {warning}", err=True)
     read = [_digitised(step, charge, table) for step in output.steps]
@@ -79,9 +73,7 @@ def _pairs(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         symbol, _, value = (word.strip() for word in pair.partition("="))
         if not symbol or not value:
-            raise InputError(
-                f"{pair!r} is not understood; write symbol=value with commas between, such as Li=1,O=-2."
-            )
+            raise InputError(f"{pair!r} is not understood; write symbol=value with commas between, such as Li=1,O=-2.")
         pairs[symbol] = value
     return pairs
 
@@ -90,9 +82,7 @@ def _overrides(fixed: dict[str, str], states: dict[str, str]) -> dict[str, int |
     both = sorted(set(fixed) & set(states))
     if both:
         raise InputError(f"{both[0]} is named in --fixed and in --states; name it in one of them.")
-    overrides: dict[str, int | dict[str, object]] = {
-        s: _whole(text, f"--fixed {s}") for s, text in fixed.items()
-    }
+    overrides: dict[str, int | dict[str, object]] = {s: _whole(text, f"--fixed {s}") for s, text in fixed.items()}
     for symbol, text in states.items():
         overrides[symbol] = {"states": [_whole(state, f"--states {symbol}") for state in text.split("/")]}
     return overrides
@@ -173,9 +163,7 @@ def _print_table(charge: int, read: list[_Read]) -> None:
     console.print(table)
     ambiguous = sum(assignment.ambiguous for _, _, assignment in read)
     console.print(f"Ionic steps: {len(read)}, ambiguous: {ambiguous}, total charge: {charge:+d}.")
-    console.print(
-        "Count: valence electrons less full levels. State: most likely states that close the charge."
-    )
+    console.print("Count: valence electrons less full levels. State: most likely states that close the charge.")
 
 
 def _verdict(step: IonicStep, assignment: Assignment) -> str:

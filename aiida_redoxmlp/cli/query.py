@@ -29,7 +29,9 @@ def lineage(model: str, as_json: bool) -> None:
     """Print every pw.x calculation that taught MODEL (PK or UUID)."""
     node = load_node(model)
     if not isinstance(node, ModelData):
-        raise InputError(f"<{model}> is a {node.__class__.__name__}, not a model; give the PK of a `redoxmlp.model` node.")
+        raise InputError(
+            f"<{model}> is a {node.__class__.__name__}, not a model; give the PK of a `redoxmlp.model` node."
+        )
     rows: list[dict[str, Any]] = []
     for calculation in teachers(node):
         frames = calculation.outputs.frames
@@ -52,5 +54,7 @@ def lineage(model: str, as_json: bool) -> None:
     for heading in ("pk", "uuid", "calculation", "patterns", "frames", "ambiguous", "computer"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in row.values()))
+        table.add_row(
+            *(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in row.values())
+        )
     Console().print(table)

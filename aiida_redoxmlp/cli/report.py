@@ -14,9 +14,7 @@ __all__ = ("report",)
 
 @click.command()
 @click.argument("campaign", required=False)
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default report-<PK>."
-)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default report-<PK>.")
 def report(campaign: str | None, output: Path | None) -> None:
     """Write summary.json, report.html and figures of CAMPAIGN (PK or UUID), by default the latest.
 

@@ -44,9 +44,12 @@ def code(name: str, executable: str, computer: str, label: str | None, mpi: bool
     if machine.hostname == "localhost":
         path = str(Path(path).absolute())
     full_label = f"{label or name}@{computer}"
-    if orm.QueryBuilder().append(orm.Computer, filters={"id": machine.pk}, tag="computer").append(
-        orm.InstalledCode, with_computer="computer", filters={"label": label or name}
-    ).count():
+    if (
+        orm.QueryBuilder()
+        .append(orm.Computer, filters={"id": machine.pk}, tag="computer")
+        .append(orm.InstalledCode, with_computer="computer", filters={"label": label or name})
+        .count()
+    ):
         raise InputError(f"The code {full_label} is there already; choose another --label.")
     made = orm.InstalledCode(
         label=label or name,

@@ -24,5 +24,10 @@ def status(campaign: str | None) -> None:
     for depth, label, called in walk(node):
         if isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
             seconds = (called.mtime - called.ctime).total_seconds()
-            table.add_row(f"{'  ' * depth}{label}", f"{called.process_label}<{called.pk}>", describe(called), f"{seconds:.0f}")
+            table.add_row(
+                f"{'  ' * depth}{label}",
+                f"{called.process_label}<{called.pk}>",
+                describe(called),
+                f"{seconds:.0f}",
+            )
     Console().print(table)

@@ -54,11 +54,16 @@ def watch(node: orm.ProcessNode, console: Console) -> None:
                 seen[called.uuid] = phase
                 elapsed = time.monotonic() - started
                 name = f"{'  ' * depth}{label}"
-                console.print(f"{elapsed:7.0f} s  {name:<28} {called.process_label}<{called.pk}> {phase}", highlight=False)
+                console.print(
+                    f"{elapsed:7.0f} s  {name:<28} {called.process_label}<{called.pk}> {phase}",
+                    highlight=False,
+                )
 
     while not node.is_terminated:
         show()
         time.sleep(_INTERVAL_S)
     show()
-    console.print(f"{time.monotonic() - started:7.0f} s  {node.process_label}<{node.pk}> {describe(node)}", highlight=False)
-
+    console.print(
+        f"{time.monotonic() - started:7.0f} s  {node.process_label}<{node.pk}> {describe(node)}",
+        highlight=False,
+    )

@@ -1,0 +1,1 @@
+"""Data nodes: datasets, models, oxidation states."""

@@ -1,0 +1,1 @@
+"""Labelled frames: schema, file format, splits."""

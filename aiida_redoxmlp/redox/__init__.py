@@ -1,0 +1,1 @@
+"""The physics of redox patterns: occupations, oxidation states, symmetry, seeds."""

@@ -16,9 +16,7 @@ ClosedAssignments = tuple[tuple[tuple[int, ...], float], ...]
 """Up to two assignments with their log-likelihoods, the better one first."""
 
 
-def count_log_likelihoods(
-    eigenvalues: NDArray[np.float64], threshold: float, width: float
-) -> NDArray[np.float64]:
+def count_log_likelihoods(eigenvalues: NDArray[np.float64], threshold: float, width: float) -> NDArray[np.float64]:
     """Return the log-probability of every number of full levels.
 
     An eigenvalue n is full with probability 1 / (1 + exp(-(n - threshold) / width)), independently of the

@@ -87,9 +87,7 @@ class RedoxElement:
                 f"from {lowest} to {highest}, what its {self.shell} shell and valence electrons allow."
             )
         if not 0.5 <= self.threshold < 1:
-            raise InputError(
-                f"The threshold {self.threshold} of {self.symbol} must be at least 0.5 and below 1."
-            )
+            raise InputError(f"The threshold {self.threshold} of {self.symbol} must be at least 0.5 and below 1.")
         if not 0 < self.width <= 0.2:
             raise InputError(f"The width {self.width} of {self.symbol} must lie between 0 and 0.2.")
 
@@ -142,9 +140,7 @@ class RedoxTable:
             InputError: if the element has no fixed charge.
         """
         if symbol not in self.fixed:
-            raise InputError(
-                f"{symbol} has no single usual charge; give it one as a fixed state, such as {symbol}=-2."
-            )
+            raise InputError(f"{symbol} has no single usual charge; give it one as a fixed state, such as {symbol}=-2.")
         return self.fixed[symbol]
 
     def with_overrides(self, overrides: Mapping[str, int | Mapping[str, object]]) -> RedoxTable:
@@ -169,15 +165,11 @@ class RedoxTable:
                 raise InputError(f"{unknown[0]!r} of {symbol} is none of fixed, states, threshold and width.")
             if "fixed" in override:
                 if len(override) > 1:
-                    raise InputError(
-                        f"{symbol} has a fixed charge and {sorted(set(override) - {'fixed'})}; give one."
-                    )
+                    raise InputError(f"{symbol} has a fixed charge and {sorted(set(override) - {'fixed'})}; give one.")
                 fixed[symbol] = _whole_number(override["fixed"], f"The fixed charge of {symbol}")
                 continue
             if symbol not in elements:
-                raise InputError(
-                    f"{symbol} is neither a d metal nor a lanthanide; give it one fixed charge instead."
-                )
+                raise InputError(f"{symbol} is neither a d metal nor a lanthanide; give it one fixed charge instead.")
             elements[symbol] = _changed(elements[symbol], override)
             if "states" in override:
                 fixed.pop(symbol, None)
@@ -193,9 +185,7 @@ def _changed(element: RedoxElement, override: Mapping[str, object]) -> RedoxElem
         states = {_whole_number(state, f"A state of {element.symbol}") for state in given}
         changed = replace(changed, states=tuple(sorted(states)))
     if "threshold" in override:
-        changed = replace(
-            changed, threshold=_real_number(override["threshold"], f"threshold of {element.symbol}")
-        )
+        changed = replace(changed, threshold=_real_number(override["threshold"], f"threshold of {element.symbol}"))
     if "width" in override:
         changed = replace(changed, width=_real_number(override["width"], f"width of {element.symbol}"))
     return changed

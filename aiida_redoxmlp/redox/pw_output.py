@@ -90,7 +90,9 @@ def _read(stream: TextIO, name: str) -> PwOutput:
     try:
         header = read_header(first)
     except GarbledBlockError as error:
-        return PwOutput((), version, complete=False, warnings=(f"No ionic step can be read: {error}.",))
+        *_, end = chain([first], segments)
+        warnings = (f"No ionic step can be read: {error}.", *_warnings_about_the_end(StepText(end)))
+        return PwOutput((), version, complete=False, warnings=warnings)
     return _read_steps(header, first, segments)
 
 

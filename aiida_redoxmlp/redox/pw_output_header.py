@@ -89,9 +89,7 @@ def _read_cell(lines: Sequence[str]) -> NDArray[np.float64]:
 
 def _read_species(lines: Sequence[str]) -> dict[str, str]:
     """Map each species name to its chemical symbol, both from the table of species."""
-    start = next(
-        (i for i, line in enumerate(lines) if line.split()[:3] == ["atomic", "species", "valence"]), None
-    )
+    start = next((i for i, line in enumerate(lines) if line.split()[:3] == ["atomic", "species", "valence"]), None)
     if start is None:
         raise GarbledBlockError("the table of species is missing")
     symbols: dict[str, str] = {}

@@ -68,9 +68,7 @@ def _check_atom(number: int, kinds: Sequence[str]) -> None:
 def _read_site(section: Sequence[str], number: int, kinds: Sequence[str]) -> tuple[SiteOccupations, float]:
     what = f"the occupation block of atom {number}"
     channels = [
-        _read_channel(section[index:], what)
-        for index, line in enumerate(section)
-        if line.strip() == "eigenvalues:"
+        _read_channel(section[index:], what) for index, line in enumerate(section) if line.strip() == "eigenvalues:"
     ]
     trace_text = next((line.split("=")[-1] for line in section if "Tr[ns(" in line and "=" in line), None)
     if trace_text is None:
@@ -96,9 +94,7 @@ def _read_channel(lines: Sequence[str], what: str) -> _Channel:
 
 def _check_size(size: int, what: str) -> None:
     if size not in (1, 3, 5, 7):
-        raise GarbledBlockError(
-            f"{what} has {size} eigenvalues a channel where a collinear shell has 1, 3, 5 or 7"
-        )
+        raise GarbledBlockError(f"{what} has {size} eigenvalues a channel where a collinear shell has 1, 3, 5 or 7")
 
 
 def _check_heading(lines: Sequence[str], index: int, word: str, what: str) -> None:
@@ -106,9 +102,7 @@ def _check_heading(lines: Sequence[str], index: int, word: str, what: str) -> No
         raise GarbledBlockError(f"{what} has no heading '{word}' where it belongs")
 
 
-def _site(
-    number: int, kinds: Sequence[str], channels: Sequence[_Channel], traces: Sequence[float]
-) -> SiteOccupations:
+def _site(number: int, kinds: Sequence[str], channels: Sequence[_Channel], traces: Sequence[float]) -> SiteOccupations:
     """Check the channels against their printed traces and make a site of them."""
     sizes = {len(eigenvalues) for eigenvalues, _ in channels}
     if len(sizes) != 1:
@@ -161,9 +155,7 @@ def _read_generalised(lines: Sequence[str], kinds: Sequence[str]) -> tuple[SiteO
         _check_atom(number, kinds)
         spins = len(channels[number])
         if spins not in (1, 2) or (spins == 2) != ((number, "Mag") in traces):
-            raise GarbledBlockError(
-                f"the occupation block of atom {number} lacks a spin channel or its moment"
-            )
+            raise GarbledBlockError(f"the occupation block of atom {number} lacks a spin channel or its moment")
         moment = traces.get((number, "Mag"), 0.0)
         expected = [(traces[number, "Tr"] + sign * moment) / 2 for sign in (1, -1)][:spins]
         sites.append(_site(number, kinds, channels[number], expected))

@@ -144,6 +144,8 @@ def _energy_line(text: StepText) -> int:
         raise GarbledBlockError("no total energy")
     if not text.marks["converged"] and not text.marks["unconverged"]:
         raise GarbledBlockError("nothing is said about the convergence of its SCF cycle")
+    if any(number < line for name in ("forces", "positions", "dynamics") for number in text.marks[name]):
+        raise GarbledBlockError("it runs into the step after it")
     return line
 
 
@@ -167,9 +169,7 @@ def _scf_iterations(text: StepText) -> int:
     return int(one_number(re.split(r" in | after ", text.lines[line])[-1], "the number of SCF iterations"))
 
 
-def _read_last_occupations(
-    text: StepText, energy_line: int, kinds: Sequence[str]
-) -> tuple[SiteOccupations, ...]:
+def _read_last_occupations(text: StepText, energy_line: int, kinds: Sequence[str]) -> tuple[SiteOccupations, ...]:
     starts = [number for number in text.marks["occupations"] if number < energy_line]
     if not starts:
         return ()
@@ -242,9 +242,7 @@ def _read_cell(lines: Sequence[str], header: PwHeader) -> NDArray[np.float64]:
     return unit * block_numbers(lines[1:], 3, 3, "the new cell")
 
 
-def _read_positions(
-    lines: Sequence[str], header: PwHeader, cell: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _read_positions(lines: Sequence[str], header: PwHeader, cell: NDArray[np.float64] | None) -> NDArray[np.float64]:
     match = _POSITIONS_UNIT.match(lines[0])
     if match is None:
         raise GarbledBlockError("the positions have no unit")

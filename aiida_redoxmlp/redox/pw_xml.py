@@ -38,9 +38,7 @@ def read_pw_xml(path: Path) -> IonicStep:
         raise OutputFormatError(f"{path} is not a whole XML file of pw.x ({error}).") from error
     output = root.find("output")
     if output is None or root.find("general_info/creator[@NAME='PWSCF']") is None:
-        raise OutputFormatError(
-            f"{path} has no results of pw.x; give the data-file-schema.xml of a finished run."
-        )
+        raise OutputFormatError(f"{path} has no results of pw.x; give the data-file-schema.xml of a finished run.")
     try:
         return _read_last_step(root, output)
     except (ValueError, KeyError) as error:

@@ -51,8 +51,8 @@ def _about_frames(summary: CampaignSummary) -> Iterator[str]:
     if n_ambiguous:
         verb = "is" if n_ambiguous == 1 else "are"
         yield (
-            f"{n_ambiguous} of {n_frames} frames {verb} ambiguous (the charges close only with doubt); they were kept "
-            "and marked, and training leaves them out unless asked otherwise."
+            f"{n_ambiguous} of {n_frames} frames {verb} ambiguous (the charges close only with doubt); "
+            "they were kept and marked, and training leaves them out unless asked otherwise."
         )
 
 
@@ -60,8 +60,8 @@ def _about_checks(summary: CampaignSummary) -> Iterator[str]:
     for pattern in summary.patterns:
         if pattern.pattern_found_by_dft not in (None, pattern.states):
             yield (
-                f"DFT did not confirm the pattern {pattern_label(pattern.states)}: started at the potential's geometry "
-                f"it landed on {pattern_label(pattern.pattern_found_by_dft or [])}."
+                f"DFT did not confirm the pattern {pattern_label(pattern.states)}: "
+                f"at the potential's geometry it found {pattern_label(pattern.pattern_found_by_dft or [])}."
             )
     for label in summary.labels:
         if label.stage == "check" and label.ambiguous:

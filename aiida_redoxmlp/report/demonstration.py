@@ -13,7 +13,7 @@ from aiida_redoxmlp.workchains.protocols import ProtocolName, load_protocol
 __all__ = ("DEMONSTRATION_CUTOFF_RY", "demonstration_note", "protocol_of")
 
 DEMONSTRATION_CUTOFF_RY = 30.0
-"""No published PBEsol pseudopotential family recommends less for a transition-metal oxide (oxygen alone needs more)."""
+"""Well below the 40 Ry that even the softest published family, GBRV, was built for."""
 
 _DEMONSTRATION_FAMILY = "redoxmlp-demo/"
 
@@ -36,7 +36,7 @@ def protocol_of(graph: CampaignGraph) -> str | None:
 
 
 def demonstration_note(graph: CampaignGraph) -> str | None:
-    """Return the sentence to print beside the numbers of a demonstration, or None for a production campaign."""
+    """Return the sentence to print beside the numbers of a demonstration, or None in production."""
     reasons = []
     cutoff = _pw_parameters(graph).get("SYSTEM", {}).get("ecutwfc")
     if cutoff is not None and cutoff < DEMONSTRATION_CUTOFF_RY:

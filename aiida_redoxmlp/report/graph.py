@@ -33,7 +33,7 @@ _CALLS = (LinkType.CALL_CALC, LinkType.CALL_WORK)
 
 
 def output_of(process: orm.ProcessNode | None, name: str) -> Any:
-    """Return an output of a process, or None where there is none (yet); namespaces are written with ``__``."""
+    """Return an output of a process, or None where there is none yet; ``__`` separates namespaces."""
     if process is None:
         return None
     link = process.base.links.get_outgoing(link_type=_DATA_OUT, link_label_filter=name).first()
@@ -41,7 +41,7 @@ def output_of(process: orm.ProcessNode | None, name: str) -> Any:
 
 
 def input_of(process: orm.ProcessNode | None, name: str) -> Any:
-    """Return an input of a process, or None where there is none; namespaces are written with ``__``."""
+    """Return an input of a process, or None where there is none; ``__`` separates namespaces."""
     if process is None:
         return None
     link = process.base.links.get_incoming(link_type=_DATA_IN, link_label_filter=name).first()
@@ -160,7 +160,7 @@ class CampaignGraph:
         return tuple(label for label in self.labels if label.stage == stage)
 
     def job(self, name: str) -> orm.CalcJobNode | None:
-        """Return the job the campaign called ``name``: ``train``, ``baseline``, ``search`` …"""
+        """Return the job the campaign called ``name``, such as ``train``, or None."""
         for process in self.processes:
             if (
                 process.depth == 0
@@ -182,7 +182,7 @@ class CampaignGraph:
 
     @cached_property
     def listing(self) -> dict[str, Any]:
-        """The charge-balanced patterns with ``sites`` and ``oxidation_states``; empty where not listed yet."""
+        """The charge-balanced patterns with ``sites`` and ``oxidation_states``; empty until listed."""
         for process in self.processes:
             if process.depth == 0 and process.link_label == "patterns":
                 result = output_of(process.node, "result")
@@ -205,8 +205,9 @@ class CampaignGraph:
 
 def _walk(process: orm.ProcessNode, depth: int, stage: str) -> Iterator[CalledProcess]:
     links = process.base.links.get_outgoing(link_type=_CALLS).all()
-    for link in sorted(links, key=lambda one: one.node.pk):
+    for link in sorted(links, key=lambda one: int(one.node.pk or 0)):
+        called = cast("orm.ProcessNode", link.node)
         match = _LABEL.match(link.link_label)
         own = stage or (match["stage"] if match else _STAGE_OF_JOB.get(link.link_label, ""))
-        yield CalledProcess(depth, link.link_label, own, link.node)
-        yield from _walk(link.node, depth + 1, own)
+        yield CalledProcess(depth, link.link_label, own, called)
+        yield from _walk(called, depth + 1, own)

@@ -13,8 +13,8 @@ __all__ = ("versions_of",)
 def versions_of(graph: CampaignGraph) -> dict[str, str]:
     """Return versions by name.
 
-    aiida-core and aiida-redoxmlp are what the campaign's node was stored with, pw.x what its outputs say, the engine's
-    packages what the trainings reported; aiida-quantumespresso and Python are those of this interpreter.
+    aiida-core and aiida-redoxmlp are what the campaign's node was stored with, pw.x what its outputs say, the
+    engine's packages what the trainings reported; aiida-quantumespresso and Python are this interpreter's.
     """
     versions: dict[str, str] = {}
     stored = graph.campaign.base.attributes.get("version", {})

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiida import orm
 
+from aiida_redoxmlp.report.caveats import caveats_of
 from aiida_redoxmlp.report.demonstration import demonstration_note, protocol_of
 from aiida_redoxmlp.report.graph import CampaignGraph, Label, input_of, output_of, phase_of
 from aiida_redoxmlp.report.software import versions_of
@@ -21,7 +22,6 @@ from aiida_redoxmlp.report.summary_schema import (
     Uuids,
 )
 from aiida_redoxmlp.report.timings import stage_timings
-from aiida_redoxmlp.report.caveats import caveats_of
 
 __all__ = ("summarise",)
 

@@ -8,20 +8,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 __all__ = (
-    "SCHEMA_VERSION",
     "CampaignSummary",
     "CommitteeErrors",
     "Counts",
+    "HeldOutErrors",
     "LabelSummary",
     "PatternSummary",
     "SpeciesErrors",
     "StageTiming",
-    "HeldOutErrors",
     "Uuids",
 )
-
-SCHEMA_VERSION = 1
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -146,7 +142,7 @@ class Uuids(_Part):
 class CampaignSummary(_Part):
     """Everything a campaign found, on one page. Energies in eV, lengths in Å, times in s."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     material: str = Field(description="Name given to the campaign.")
     formula: str = Field("", description="Chemical formula of the cell.")
     total_charge: int

@@ -120,7 +120,7 @@ def _errors(summary: CampaignSummary) -> Table:
     return Table(
         "errors-table",
         "Errors on held-out frames",
-        "Energies in meV per atom, force components in meV/Å; MAE is the mean absolute, RMSE the root mean square error.",
+        "Energies in meV per atom, forces in meV/Å; MAE: mean absolute, RMSE: root mean square error.",
         (
             Column("potential"),
             Column("atoms"),
@@ -138,7 +138,8 @@ def _errors(summary: CampaignSummary) -> Table:
 def _labels(summary: CampaignSummary) -> Table:
     rows = []
     for one in summary.labels:
-        outcome = one.phase if one.landed is None else "landed" if one.landed else "landed elsewhere"
+        landed = "landed" if one.landed else "landed elsewhere"
+        outcome: str = one.phase if one.landed is None else landed
         if one.ambiguous:
             outcome += ", ambiguous"
         if one.phase == "failed":

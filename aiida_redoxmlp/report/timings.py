@@ -52,7 +52,7 @@ class ProcessSpan:
 
 
 def process_spans(graph: CampaignGraph) -> tuple[ProcessSpan, ...]:
-    """Return the campaign's jobs and work chains, depth first; calculation functions take no time worth telling.
+    """Return the campaign's jobs and work chains, depth first; calculation functions take no time to tell.
 
     Times are those of the database: a node's creation and its last modification, queueing included.
     """

@@ -37,15 +37,15 @@ def certainty(summary: CampaignSummary) -> list[str]:
         count = "One other pattern" if n_twins == 1 else f"{n_twins} other patterns"
         verb = "is" if n_twins == 1 else "are"
         sentences.append(
-            f"{count}{named} {verb} equivalent to it by symmetry and {verb} a ground state just as well: a difference "
-            "between their energies measures how well the numbers are converged, not a physical gap."
+            f"{count}{named} {verb} equivalent to it by symmetry and {verb} a ground state just as well: "
+            "a difference between their energies measures how well the numbers are converged."
         )
     sentences.extend(_gap(ground, ranked, summary))
     return sentences
 
 
 def ranked_by_judge(summary: CampaignSummary) -> list[PatternSummary]:
-    """Return the patterns that the judge of the ground state could rank, in ascending energy by that judge."""
+    """Return the patterns the judge of the ground state could rank, in ascending energy by that judge."""
     if summary.decided_by == "dft":
         confirmed = [
             one
@@ -64,7 +64,7 @@ def _who_decided(ground: PatternSummary, summary: CampaignSummary) -> str:
             "DFT decided: started at the potential's geometry it lands on this pattern"
             f"{sure}, the lowest of those it checked."
         )
-    return "The potential decided alone: DFT confirmed none of the patterns it checked, so take this as a proposal."
+    return "The potential decided alone, DFT confirmed none of the patterns: take this as a proposal."
 
 
 def _gap(ground: PatternSummary, ranked: Sequence[PatternSummary], summary: CampaignSummary) -> list[str]:
@@ -81,7 +81,5 @@ def _gap(ground: PatternSummary, ranked: Sequence[PatternSummary], summary: Camp
     gap = (rival.energy_mlp_ev or 0.0) - (ground.energy_mlp_ev or 0.0)
     spread = max(ground.energy_mlp_std_ev or 0.0, rival.energy_mlp_std_ev or 0.0)
     within = "less than" if gap < spread else "more than"
-    return [
-        f"The potential puts the next kind of pattern, {label}, {energy(gap)} above it, "
-        f"{within} the committee's spread of {energy(spread)}."
-    ]
+    above = f"The potential puts the next kind of pattern, {label}, {energy(gap)} above it"
+    return [f"{above}, {within} the committee's spread of {energy(spread)}."]

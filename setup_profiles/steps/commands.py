@@ -249,8 +249,8 @@ def _run_profile_program(checkout: Checkout, command: str, *, quiet: bool = Fals
 def _clean(checkout: Checkout, _options: argparse.Namespace) -> int:
     for name in _REMOVED_BY_CLEAN:
         shutil.rmtree(checkout.root / name, ignore_errors=True)
-    for coverage in checkout.root.glob(".coverage*"):
-        coverage.unlink()
+    for coverage in (checkout.root / ".coverage", *checkout.root.glob(".coverage.*")):
+        coverage.unlink(missing_ok=True)
     return 0
 
 

@@ -11,8 +11,8 @@ pytest.importorskip("mace")
 class TestMace(EngineConformance):
     settings = TrainingSettings(
         seeds=(1, 2),
-        max_epochs=12,
-        batch_size=1,
+        max_epochs=10,
+        batch_size=2,
         learning_rate=0.05,
         device="cpu",
         architecture={"r_max": 3.0, "num_channels": 4, "radial_mlp": (8,), "num_radial_basis": 4, "readout_width": 4},

@@ -59,7 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fresh_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel, which borrows the running one's dependencies, not its editable package."""
+    """A new environment with the wheel, which borrows the dependencies, not the editable package."""
     environment = tmp_path_factory.mktemp("fresh") / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
@@ -75,7 +75,7 @@ def fresh_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel,
     ]
     subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
-    # A folder named in a .pth file is put on the path, but its own .pth files, the editable install's, are not read.
+    # A folder in a .pth file is put on the path; its own .pth files, the editable install's, are not read.
     (site_packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return python
 

@@ -19,7 +19,11 @@ OUTPUT = {
     "device": "cpu",
     "versions": {"mace-torch": "0.3.16"},
 }
-MODEL = {"engine": "mace", "encoding": {"name": "species", "stand_ins": {"Mn2+": 25, "Mn3+": 118}}, "members": [{}, {}]}
+MODEL = {
+    "engine": "mace",
+    "encoding": {"name": "species", "stand_ins": {"Mn2+": 25, "Mn3+": 118}},
+    "members": [{}, {}],
+}
 PROGRESS = '{"member": 0, "epoch": 0, "loss_train": 2.0}\n{"member": 0, "epoch": 1, "loss_train": 1.0}\n{"memb'
 
 

@@ -18,7 +18,13 @@ def ranking(*energies):
     return orm.Dict(
         {
             "patterns": [
-                {"states": states[rank], "orbit": 0, "multiplicity": 2, "energy_ev": energy, "energy_std_ev": 0.01}
+                {
+                    "states": states[rank],
+                    "orbit": 0,
+                    "multiplicity": 2,
+                    "energy_ev": energy,
+                    "energy_std_ev": 0.01,
+                }
                 for rank, energy in enumerate(energies)
             ]
         }

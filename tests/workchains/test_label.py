@@ -164,5 +164,5 @@ def test_unknown_protocol_is_refused(demo_structure, chemistry, aiida_code_insta
 
 def test_missing_pseudopotential_family_is_told_with_the_way_out(demo_structure, chemistry, aiida_code_installed):
     code = aiida_code_installed(default_calc_job_plugin=PW, filepath_executable="/bin/true")
-    with pytest.raises(InputError, match="family 'absent' is not installed.*aiida-pseudo install"):
+    with pytest.raises(InputError, match=r"family 'absent' is not installed.*aiida-pseudo install"):
         LabelWorkChain.get_builder_from_protocol(code, demo_structure, redox=chemistry, pseudo_family="absent")

@@ -1,0 +1,1 @@
+"""MACE behind the engine contract."""

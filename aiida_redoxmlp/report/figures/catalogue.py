@@ -64,8 +64,8 @@ def _patterns(graph: CampaignGraph, summary: CampaignSummary) -> ReportFigure | 
     return ReportFigure(
         "pattern_energies",
         "Energy of each pattern",
-        "Energy of each redox pattern, every judge relative to its own lowest pattern; bars are the standard deviation "
-        f"over the committee of the difference to the potential's lowest pattern, where it is zero.{rest}",
+        "Energy of each redox pattern, every judge relative to its own lowest pattern; bars are the standard "
+        f"deviation over the committee of the difference to the potential's lowest pattern, zero there.{rest}",
         lambda: pattern_energies.draw_plotly(data),
         lambda: pattern_energies.draw_matplotlib(data),
     )
@@ -78,9 +78,9 @@ def _trajectories(graph: CampaignGraph, summary: CampaignSummary) -> ReportFigur
     return ReportFigure(
         "oxidation_states",
         "Oxidation states along relaxations and molecular dynamics",
-        "Of the occupation matrices' eigenvalues, the two that decide each site's oxidation state at every ionic step: "
-        "the smallest that counts as full and the largest that counts as empty, coloured by the state assigned; "
-        "where an empty level rises above the dotted line the charges close only with doubt.",
+        "Of each site's occupation eigenvalues, the two that decide its oxidation state at every ionic step: the "
+        "smallest that counts as full and the largest that counts as empty, coloured by the state assigned; "
+        "where an empty level comes near or above the dotted line the charges close only with doubt.",
         lambda: trajectory_panels.draw_plotly(data),
         lambda: trajectory_panels.draw_matplotlib(data),
     )
@@ -93,8 +93,8 @@ def _parity(graph: CampaignGraph) -> ReportFigure | None:
     return ReportFigure(
         "parity",
         "Potential against DFT on held-out frames",
-        "Energies per atom relative to the mean of DFT (bars: standard deviation over the committee) and force "
-        "components by species; the dotted line is agreement.",
+        "Energies per atom relative to the mean of DFT (bars: standard deviation over the committee) and "
+        "force components by species; the dotted line is agreement.",
         lambda: parity.draw_plotly(data),
         lambda: parity.draw_matplotlib(data),
     )
@@ -107,8 +107,8 @@ def _errors(summary: CampaignSummary) -> ReportFigure | None:
     return ReportFigure(
         "errors",
         "Redox-aware against redox-unaware",
-        "Mean absolute errors on the held-out frames of the potential that knows oxidation states and of the same "
-        "architecture trained on the same frames without them.",
+        "Mean absolute errors on the held-out frames of the potential that knows oxidation states and of the "
+        "same architecture trained on the same frames without them.",
         lambda: errors.draw_plotly(data),
         lambda: errors.draw_matplotlib(data),
     )
@@ -121,7 +121,7 @@ def _learning(graph: CampaignGraph) -> ReportFigure | None:
     return ReportFigure(
         "learning_curves",
         "Learning curves",
-        "Loss and validation errors of every committee member by epoch; diamonds mark the epochs whose weights were kept.",
+        "Loss and validation errors of every committee member by epoch; diamonds mark the epochs that were kept.",
         lambda: learning_curves.draw_plotly(data),
         lambda: learning_curves.draw_matplotlib(data),
     )
@@ -134,8 +134,8 @@ def _timeline(graph: CampaignGraph) -> ReportFigure | None:
     return ReportFigure(
         "timeline",
         "When the jobs ran",
-        "Jobs from their creation to their last change in the database, queueing included; hatched jobs came from "
-        "AiiDA's cache, crossed ones failed.",
+        "Jobs from their creation to their last change in the database, queueing included; hatched jobs came "
+        "from AiiDA's cache, crossed ones failed.",
         lambda: timeline.draw_plotly(data),
         lambda: timeline.draw_matplotlib(data),
     )

@@ -39,7 +39,7 @@ class PatternEnergies:
         labels: patterns in ascending energy of the potential.
         mlp: committee mean.
         mlp_std: standard deviation over the committee of the difference to the lowest pattern.
-        members: each member's energy relative to its own energy of the lowest pattern, (n_members, n_patterns).
+        members: each member's energy relative to its own of the lowest pattern, (n_members, n_patterns).
         checked: DFT at the potential's geometry where it landed on the pattern, else NaN.
         elsewhere: the same where it landed on another pattern, else NaN.
         relaxed: the last energy of a DFT relaxation, else NaN.
@@ -89,7 +89,7 @@ def _relative(energies: NDArray[np.float64], reference: NDArray[np.float64]) -> 
 
 
 def _members(graph: CampaignGraph, shown: Sequence[PatternSummary]) -> NDArray[np.float64]:
-    """Each member's energies in meV relative to its own energy of the lowest pattern, (n_members, n_patterns)."""
+    """Each member's energies in meV relative to its own of the lowest pattern, (n_members, n_patterns)."""
     by_states = {
         tuple(one["states"]): one["energies_ev"] for one in graph.report_of("search").get("patterns", [])
     }
@@ -97,7 +97,8 @@ def _members(graph: CampaignGraph, shown: Sequence[PatternSummary]) -> NDArray[n
         return np.empty((0, len(shown)))
     energies = np.array([by_states[tuple(one.states)] for one in shown], dtype=np.float64).T
     lowest = int(np.argmin(energies.mean(axis=0)))
-    return 1000 * (energies - energies[:, [lowest]])
+    relative: NDArray[np.float64] = 1000 * (energies - energies[:, [lowest]])
+    return relative
 
 
 def draw_plotly(data: PatternEnergies) -> go.Figure:

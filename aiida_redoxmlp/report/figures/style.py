@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, fonts, legends outside the axes."""
+"""One look for all figures: colours colour-blind readers can tell apart, legends outside the axes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AMBIGUOUS = "#D9D9D9"
 TEXT = "#222222"
 GRID = "#E6E6E6"
 
-# M. Okabe and K. Ito, Color Universal Design (2008), then P. Tol, Colour Schemes (SRON/EPS/TN/09-002, 2021), "muted".
+# M. Okabe and K. Ito, Color Universal Design (2008); then "muted" of P. Tol, SRON/EPS/TN/09-002 (2021).
 _SPECIES = ("#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#332288", "#999933", "#882255", "#44AA99")
 STAGE_COLOURS: Mapping[str, str] = {
     "relax": "#56B4E9",

@@ -74,7 +74,8 @@ class Trajectories:
 def levels_of(frame: Frame, index: int, valence_electrons: int) -> tuple[float, float]:
     """Return the smallest eigenvalue counted as full and the largest counted as empty.
 
-    The assigned state says how many levels are full: valence electrons - state, the largest ones of both spin channels.
+    The assigned state says how many levels are full, valence electrons - state: the largest of both spin
+    channels.
 
     Args:
         frame: a labelled frame.

@@ -1,0 +1,135 @@
+"""A profile of its own with daemon and codes, driven as a user would: through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+SMALL: dict[str, Any] = {
+    "label": {
+        "pw": {"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 120.0}},
+        "relax": {"nstep": 2},
+        "max_attempts": 1,
+        "conv_thr_per_atom": 1.0e-6,
+    },
+    "molecular_dynamics": False,
+    "test_fraction": 0.5,
+    "n_check": 1,
+    "training": {"seeds": [1, 2], "max_epochs": 5, "patience": 5},
+    "search": {"reduce_by_symmetry": False, "max_steps": 5},
+}
+"""Overrides that make the demonstration as small as a whole campaign can be."""
+
+
+class Deployment:
+    """One AiiDA configuration folder with a profile, a daemon and codes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = os.pathsep.join([str(BIN), str(CHECKOUT / ".qe" / "bin"), os.environ["PATH"]])
+        self.environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def run(self, *command: str, check: bool = True, timeout: float = 600) -> str:
+        """Run a command in this deployment and return what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+        return done.stdout + done.stderr
+
+    def python(self, code: str) -> str:
+        """Run Python lines with the profile loaded."""
+        return self.run(
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            f"from aiida import load_profile, orm\nload_profile()\n{code}",
+        )
+
+    def setup(self, *options: str) -> None:
+        """Make profile, computers, codes and start the daemon, as ``make setup`` does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.run(sys.executable, "setup_profiles/aiida_profile.py", "setup", *options)
+
+    def stop(self) -> None:
+        """Stop the daemon."""
+        self.run("verdi", "daemon", "stop", check=False)
+
+    def launch(self, config: Path) -> int:
+        """Submit a campaign and return its PK."""
+        printed = self.run("aiida-redoxmlp", "launch", "campaign", "--config", str(config), "--no-wait")
+        return int(printed.partition("CampaignWorkChain<")[2].partition(">")[0])
+
+    def running_pw_jobs(self) -> int:
+        """Number of pw.x calculations whose job runs."""
+        return int(
+            self.python(
+                "from aiida.common.datastructures import CalcJobState\n"
+                "query = orm.QueryBuilder().append(orm.CalcJobNode, filters={'attributes.state': 'withscheduler',\n"
+                "    'attributes.process_label': 'RedoxPwCalculation'})\n"
+                "print(query.count())"
+            )
+        )
+
+    def wait(self, what: str, condition: Any, timeout: float) -> None:
+        """Wait until ``condition()`` holds."""
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f"{what} did not happen in {timeout:.0f} s:\n{self.run('verdi', 'process', 'list', '-a')}"
+                )
+            time.sleep(3)
+
+    def is_terminated(self, pk: int) -> bool:
+        """Whether a process has ended."""
+        return self.python(f"print(orm.load_node({pk}).is_terminated)").strip() == "True"
+
+    def conclusion(self, pk: int) -> dict[str, Any]:
+        """The conclusion of a finished campaign."""
+        report = self.run("verdi", "process", "report", str(pk))
+        assert self.python(f"print(orm.load_node({pk}).is_finished_ok)").strip() == "True", report
+        answer: dict[str, Any] = json.loads(
+            self.python(f"import json\nprint(json.dumps(orm.load_node({pk}).outputs.conclusion.get_dict()))")
+        )
+        return answer
+
+    def kill_worker(self) -> None:
+        """Kill the daemon's workers without letting them say goodbye."""
+        pids = self.python(
+            "from aiida.engine.daemon.client import get_daemon_client\n"
+            "info = get_daemon_client().get_worker_info()['info']\n"
+            "print(*info)"
+        ).split()
+        assert pids
+        for pid in pids:
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def small_config(folder: Path, example: str, **changes: Any) -> Path:
+    """Write the small version of an example configuration."""
+    content = yaml.safe_load((CHECKOUT / "examples" / example).read_text(encoding="utf-8"))
+    content["structure"] = str(CHECKOUT / "examples" / content["structure"])
+    content["overrides"] = {**SMALL, **changes}
+    path = folder / "campaign.yaml"
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    return path
