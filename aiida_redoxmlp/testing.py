@@ -194,9 +194,7 @@ class EngineConformance:
     def test_order_of_atoms_changes_nothing(self) -> None:
         """Renumbered atoms have the same energy and their own forces."""
         here, order = self.configuration, np.array([2, 1, 3, 0])
-        renumbered = Configuration(
-            here.numbers[order], here.positions[order], here.cell, here.oxidation_states[order]
-        )
+        renumbered = Configuration(here.numbers[order], here.positions[order], here.cell, here.oxidation_states[order])
         before, after = self._evaluate(here), self._evaluate(renumbered)
         _close(after.energies, before.energies, self.invariance_tolerance)
         _close(after.forces, before.forces[:, order], self.invariance_tolerance)

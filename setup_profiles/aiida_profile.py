@@ -56,18 +56,14 @@ def _run(checkout: Checkout, options: argparse.Namespace) -> None:
 
 def _setup(checkout: Checkout, options: argparse.Namespace) -> None:
     progress = Progress(options.total, options.first)
-    progress.step(
-        f"AiiDA profile {PROFILE} (SQLite, ZeroMQ)", lambda: ensure_profile(PROFILE, _aiida_path(checkout))
-    )
+    progress.step(f"AiiDA profile {PROFILE} (SQLite, ZeroMQ)", lambda: ensure_profile(PROFILE, _aiida_path(checkout)))
     progress.step(
         "pseudopotential family",
         lambda: ensure_family(checkout.recipes / "cutoffs.json", checkout.pseudopotentials),
     )
     progress.step("computer localhost and its codes", lambda: _ensure_localhost(checkout, options))
     if options.slurm:
-        progress.step(
-            "computers slurm-cpu, slurm-gpu and their codes", lambda: _ensure_slurm(checkout, options)
-        )
+        progress.step("computers slurm-cpu, slurm-gpu and their codes", lambda: _ensure_slurm(checkout, options))
     progress.step("daemon", lambda: ensure_daemon(PROFILE, checkout.root / "aiida_redoxmlp"))
 
 
@@ -79,9 +75,7 @@ def _ensure_localhost(checkout: Checkout, options: argparse.Namespace) -> str:
     folder = checkout.setup_profiles / "localhost"
     values = _values(checkout, options, "localhost")
     outcomes = [
-        ensure_computer(
-            render(folder / "computer.yaml", values), render(folder / "computer-configure.yaml", values)
-        )
+        ensure_computer(render(folder / "computer.yaml", values), render(folder / "computer-configure.yaml", values))
     ]
     outcomes += [ensure_code(render(folder / f"code-{code}.yaml", values)) for code in _codes(options)]
     return DONE if DONE in outcomes else ALREADY_THERE
@@ -95,9 +89,7 @@ def _ensure_slurm(checkout: Checkout, options: argparse.Namespace) -> str:
         label = f"slurm-{partition}"
         values = _values(checkout, options, label)
         setup = render(templates / "one-machine-slurm" / f"computer-{partition}.yaml", values)
-        outcomes.append(
-            ensure_computer(setup, render(templates / "localhost" / "computer-configure.yaml", values))
-        )
+        outcomes.append(ensure_computer(setup, render(templates / "localhost" / "computer-configure.yaml", values)))
         for code in codes:
             code_setup = render(templates / "localhost" / f"code-{code}.yaml", values)
             outcomes.append(ensure_code({**code_setup, "computer": label}))

@@ -5,10 +5,9 @@
 an AiiDA profile with computers and codes, and starts its daemon. Steps done before are skipped.
 """
 
-from __future__ import annotations
-
 import sys
 
+# No `from __future__` above: an older Python has to get as far as this sentence.
 if sys.version_info < (3, 10):  # noqa: UP036 - this is the sentence an older Python has to be able to say
     sys.exit(
         "aiida-redoxmlp needs Python 3.10 or later, and this is "

@@ -23,9 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="slurm.py", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status", "install"))
-    parser.add_argument(
-        "--folder", type=Path, default=Checkout.of_this_file().slurm, help="default: %(default)s"
-    )
+    parser.add_argument("--folder", type=Path, default=Checkout.of_this_file().slurm, help="default: %(default)s")
     parsed = parser.parse_args(arguments)
     cluster = SlurmCluster(parsed.folder)
     if parsed.command == "status":

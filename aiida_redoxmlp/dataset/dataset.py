@@ -44,9 +44,7 @@ class Dataset:
         found = {
             (int(number), int(state))
             for frame in self.frames
-            for number, state in zip(
-                frame.configuration.numbers, frame.configuration.oxidation_states, strict=True
-            )
+            for number, state in zip(frame.configuration.numbers, frame.configuration.oxidation_states, strict=True)
         }
         return tuple(sorted(Species(chemical_symbols[number], state) for number, state in found))
 

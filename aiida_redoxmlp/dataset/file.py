@@ -110,9 +110,7 @@ def _pack(frames: tuple[Frame, ...]) -> _Arrays:
 
 def _unpack(arrays: _Arrays) -> tuple[Frame, ...]:
     counts = arrays["n_atoms"]
-    per_atom = {
-        name: _parts(arrays[name], counts) for name in ("numbers", "oxidation_states", "positions", "forces")
-    }
+    per_atom = {name: _parts(arrays[name], counts) for name in ("numbers", "oxidation_states", "positions", "forces")}
     redox_sites = _parts(arrays["redox_sites"], arrays["n_redox_sites"])
     confidences = _parts(arrays["confidences"], arrays["n_confidences"])
     shapes = arrays["eigenvalue_shapes"]

@@ -64,9 +64,7 @@ class CommitteePotential(Protocol):
     def device(self) -> str:
         """Where the committee runs: ``cpu`` or ``cuda``."""
 
-    def evaluate(
-        self, configurations: Sequence[Configuration], *, stress: bool = False
-    ) -> list[CommitteeEvaluation]:
+    def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         """Evaluate a batch of configurations, in the order given."""
 
     def save(self, folder: Path) -> None:

@@ -87,7 +87,5 @@ class Encoding:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Encoding:
         """Read what :meth:`to_dict` wrote."""
-        pairs = tuple(
-            sorted((Species.parse(label), int(number)) for label, number in content["stand_ins"].items())
-        )
+        pairs = tuple(sorted((Species.parse(label), int(number)) for label, number in content["stand_ins"].items()))
         return cls(content["name"], pairs)

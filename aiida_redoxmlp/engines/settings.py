@@ -28,12 +28,8 @@ class TrainingSettings(BaseModel):
     energy_weight: float = Field(10.0, ge=0, description="Weight of the squared energy error per atom.")
     force_weight: float = Field(1.0, ge=0, description="Weight of the squared force error.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Floating-point type of the weights.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="'auto' takes a GPU where there is one."
-    )
-    architecture: dict[str, Any] = Field(
-        default_factory=dict, description="The engine's own architecture settings."
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'auto' takes a GPU where there is one.")
+    architecture: dict[str, Any] = Field(default_factory=dict, description="The engine's own architecture settings.")
 
     @field_validator("seeds")
     @classmethod

@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.plugins import GroupFactory
 
 from aiida_redoxmlp.report.graph import CampaignGraph, input_of
+from aiida_redoxmlp.report.wording import listing
 from aiida_redoxmlp.workchains.protocols import ProtocolName, load_protocol
 
 __all__ = ("DEMONSTRATION_CUTOFF_RY", "demonstration_note", "protocol_of")
@@ -44,12 +45,10 @@ def demonstration_note(graph: CampaignGraph) -> str | None:
     if any(label.startswith(_DEMONSTRATION_FAMILY) for label in _families(graph)):
         reasons.append("generated low-cutoff pseudopotentials")
     if protocol_of(graph) == "demo":
-        reasons.append("the Γ point and a few ionic steps")
+        reasons += ["a single k-point", "few ionic steps"]
     if not reasons:
         return None
-    *others, last = reasons
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"These numbers are for demonstration only: the campaign ran with {listed}."
+    return f"These numbers are for demonstration only: the campaign ran with {listing(reasons)}."
 
 
 def _pw_parameters(graph: CampaignGraph) -> dict[str, Any]:

@@ -149,9 +149,7 @@ class CampaignGraph:
         for index, process in enumerate(self.processes):
             match = _LABEL.match(process.link_label)
             if process.depth == 0 and match is not None:
-                calculations = [
-                    cast("orm.CalcJobNode", below.node) for below in self._below(index) if below.is_dft
-                ]
+                calculations = [cast("orm.CalcJobNode", below.node) for below in self._below(index) if below.is_dft]
                 found.append(Label(match["stage"], int(match["number"]), process.node, tuple(calculations)))
         return tuple(sorted(found, key=lambda label: (STAGES.index(label.stage), label.number)))
 
@@ -162,11 +160,7 @@ class CampaignGraph:
     def job(self, name: str) -> orm.CalcJobNode | None:
         """Return the job the campaign called ``name``, such as ``train``, or None."""
         for process in self.processes:
-            if (
-                process.depth == 0
-                and process.link_label == name
-                and isinstance(process.node, orm.CalcJobNode)
-            ):
+            if process.depth == 0 and process.link_label == name and isinstance(process.node, orm.CalcJobNode):
                 return process.node
         return None
 

@@ -36,9 +36,7 @@ class _DrawnFigure:
     html: Markup
 
 
-def render_page(
-    summary: CampaignSummary, figures: Sequence[ReportFigure], spans: Sequence[ProcessSpan]
-) -> str:
+def render_page(summary: CampaignSummary, figures: Sequence[ReportFigure], spans: Sequence[ProcessSpan]) -> str:
     """Return the page; plotly.js is in it once, and everything that comes from data is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = files("aiida_redoxmlp.report").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
@@ -78,9 +76,7 @@ def tiles_of(summary: CampaignSummary) -> list[Tile]:
             ),
         ]
     if summary.pattern_recovery is not None:
-        tiles.append(
-            Tile(share(summary.pattern_recovery), "of them with DFT's pattern as the potential's lowest")
-        )
+        tiles.append(Tile(share(summary.pattern_recovery), "of them with DFT's pattern as the potential's lowest"))
     return [*tiles, Tile(duration(summary.wall_time_s), "from submission to the last change")]
 
 
@@ -93,6 +89,7 @@ def _draw(figure: ReportFigure) -> _DrawnFigure:
         default_height=f"{drawn.layout.height}px",
         config={
             "displaylogo": False,
+            "modeBarButtons": [["toImage", "resetScale2d"]],
             "responsive": True,
             "toImageButtonOptions": {"filename": figure.name, "scale": 2},
         },

@@ -219,6 +219,4 @@ def _uuids(graph: CampaignGraph) -> Uuids:
         "search": graph.job("search"),
         "conclusion": output_of(graph.campaign, "conclusion"),
     }
-    return Uuids(
-        campaign=graph.campaign.uuid, **{name: node.uuid for name, node in nodes.items() if node is not None}
-    )
+    return Uuids(campaign=graph.campaign.uuid, **{name: node.uuid for name, node in nodes.items() if node is not None})

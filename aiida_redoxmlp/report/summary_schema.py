@@ -19,6 +19,7 @@ __all__ = (
     "Uuids",
 )
 
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,19 +30,11 @@ class PatternSummary(_Part):
     states: list[int] = Field(description="Oxidation state of every redox site, by ascending site.")
     orbit: int = Field(description="Patterns with the same number are equivalent by the parent's symmetry.")
     multiplicity: int = Field(description="Number of patterns in the orbit.")
-    energy_mlp_ev: FiniteFloat | None = Field(
-        None, description="Committee mean at the committee's relaxed geometry."
-    )
-    energy_mlp_std_ev: FiniteFloat | None = Field(
-        None, description="Standard deviation of it over the committee."
-    )
-    energy_dft_ev: FiniteFloat | None = Field(
-        None, description="DFT at the same geometry, where it was checked."
-    )
+    energy_mlp_ev: FiniteFloat | None = Field(None, description="Committee mean at the committee's relaxed geometry.")
+    energy_mlp_std_ev: FiniteFloat | None = Field(None, description="Standard deviation of it over the committee.")
+    energy_dft_ev: FiniteFloat | None = Field(None, description="DFT at the same geometry, where it was checked.")
     pattern_found_by_dft: list[int] | None = Field(None, description="Pattern DFT landed on in that check.")
-    dft_confidence: FiniteFloat | None = Field(
-        None, description="Confidence of the least sure site in that check."
-    )
+    dft_confidence: FiniteFloat | None = Field(None, description="Confidence of the least sure site in that check.")
     energy_dft_relaxed_ev: FiniteFloat | None = Field(
         None, description="Last energy of the DFT relaxation that landed on this pattern with certainty."
     )
@@ -82,9 +75,7 @@ class LabelSummary(_Part):
     stage: Literal["relax", "md", "check"]
     phase: Literal["done", "failed", "running"]
     wanted: list[int]
-    found: list[int] | None = Field(
-        None, description="Pattern of the step that counts: first of MD, else last."
-    )
+    found: list[int] | None = Field(None, description="Pattern of the step that counts: first of MD, else last.")
     landed: bool | None = None
     ambiguous: bool | None = None
     confidence: FiniteFloat | None = None
@@ -106,12 +97,8 @@ class Counts(_Part):
     n_test_frames: int | None = Field(None, description="Frames held out from training.")
     labels_asked: int
     labels_landed: int = Field(description="Labels on which DFT found the wanted pattern.")
-    labels_elsewhere: int = Field(
-        description="Labels on which DFT found another pattern; kept as what was found."
-    )
-    labels_failed: int = Field(
-        description="Labels without an answer; none of their frames is in the dataset."
-    )
+    labels_elsewhere: int = Field(description="Labels on which DFT found another pattern; kept as what was found.")
+    labels_failed: int = Field(description="Labels without an answer; none of their frames is in the dataset.")
     labels_running: int
 
 
@@ -146,13 +133,9 @@ class CampaignSummary(_Part):
     material: str = Field(description="Name given to the campaign.")
     formula: str = Field("", description="Chemical formula of the cell.")
     total_charge: int
-    protocol: str | None = Field(
-        None, description="Protocol whose settings the inputs have; null if none fits."
-    )
+    protocol: str | None = Field(None, description="Protocol whose settings the inputs have; null if none fits.")
     is_demonstration: bool
-    demonstration_note: str | None = Field(
-        None, description="Sentence to print beside the numbers of such a run."
-    )
+    demonstration_note: str | None = Field(None, description="Sentence to print beside the numbers of such a run.")
     phase: Literal["done", "failed", "running"]
     exit_status: int | None = None
     exit_message: str | None = None
@@ -164,9 +147,7 @@ class CampaignSummary(_Part):
     patterns: list[PatternSummary] = Field(description="In ascending energy of the potential, once searched.")
     ground_state: list[int] | None = None
     decided_by: Literal["dft", "potential"] | None = None
-    gap_ev: FiniteFloat | None = Field(
-        None, description="From the ground state to the runner-up by the same judge."
-    )
+    gap_ev: FiniteFloat | None = Field(None, description="From the ground state to the runner-up by the same judge.")
     test_errors: HeldOutErrors
     pattern_recovery: FiniteFloat | None = Field(
         None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."

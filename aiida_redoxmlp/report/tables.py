@@ -155,9 +155,7 @@ def _labels(summary: CampaignSummary) -> Table:
             str(one.n_frames),
             str(one.n_ambiguous),
         )
-        rows.append(
-            Row((*cells, one.uuid, " ".join(one.pw_uuids)), "failed" if one.phase == "failed" else "")
-        )
+        rows.append(Row((*cells, one.uuid, " ".join(one.pw_uuids)), "failed" if one.phase == "failed" else ""))
     return Table(
         "labels",
         "DFT labels",
@@ -250,9 +248,7 @@ def _nodes(summary: CampaignSummary) -> Table:
         "Nodes behind the numbers",
         "",
         (Column("node"), Column("what it is"), Column("uuid", code=True)),
-        tuple(
-            Row((name.replace("_", " "), text, uuids[name])) for name, text in meaning.items() if uuids[name]
-        ),
+        tuple(Row((name.replace("_", " "), text, uuids[name])) for name, text in meaning.items() if uuids[name]),
     )
 
 

@@ -85,9 +85,7 @@ def stage_timings(graph: CampaignGraph) -> dict[str, StageTiming]:
     """Return the time of every stage that has a job."""
     timings = {}
     for stage in STAGES:
-        jobs = [
-            one for one in graph.processes if one.stage == stage and isinstance(one.node, orm.CalcJobNode)
-        ]
+        jobs = [one for one in graph.processes if one.stage == stage and isinstance(one.node, orm.CalcJobNode)]
         if jobs:
             timings[stage] = _stage_timing(jobs)
     return timings

@@ -33,12 +33,14 @@ def certainty(summary: CampaignSummary) -> list[str]:
     twins = [one for one in summary.patterns if one.orbit == ground.orbit and one.states != ground.states]
     n_twins = ground.multiplicity - 1
     if n_twins:
-        named = f" ({listing([pattern_label(one.states) for one in twins])})" if 0 < len(twins) <= 3 else ""
-        count = "One other pattern" if n_twins == 1 else f"{n_twins} other patterns"
-        verb = "is" if n_twins == 1 else "are"
+        subject = f"{n_twins} other patterns are"
+        if len(twins) == n_twins <= 3:
+            subject = f"{listing([pattern_label(one.states) for one in twins])} {'is' if n_twins == 1 else 'are'}"
+        elif n_twins == 1:
+            subject = "One other pattern is"
         sentences.append(
-            f"{count}{named} {verb} equivalent to it by symmetry and {verb} a ground state just as well: "
-            "a difference between their energies measures how well the numbers are converged."
+            f"By symmetry {subject} equivalent to it and just as good a ground state: "
+            "the difference between their energies only measures how well the numbers are converged."
         )
     sentences.extend(_gap(ground, ranked, summary))
     return sentences
@@ -48,9 +50,7 @@ def ranked_by_judge(summary: CampaignSummary) -> list[PatternSummary]:
     """Return the patterns the judge of the ground state could rank, in ascending energy by that judge."""
     if summary.decided_by == "dft":
         confirmed = [
-            one
-            for one in summary.patterns
-            if one.energy_dft_ev is not None and one.pattern_found_by_dft == one.states
+            one for one in summary.patterns if one.energy_dft_ev is not None and one.pattern_found_by_dft == one.states
         ]
         return sorted(confirmed, key=lambda one: one.energy_dft_ev or 0.0)
     searched = [one for one in summary.patterns if one.energy_mlp_ev is not None]

@@ -20,9 +20,7 @@ def pattern_label(states: Sequence[int]) -> str:
 def pattern_in_words(states: Sequence[int], site_labels: Sequence[str]) -> str:
     """Return which site is in which state: ``Mn1 is 2+, Mn2 is 3+``; many sites are grouped by state."""
     if len(states) <= _FEW_SITES:
-        return ", ".join(
-            f"{site} is {_charge(state)}" for site, state in zip(site_labels, states, strict=True)
-        )
+        return ", ".join(f"{site} is {_charge(state)}" for site, state in zip(site_labels, states, strict=True))
     groups = []
     for state in sorted(set(states)):
         sites = [site for site, own in zip(site_labels, states, strict=True) if own == state]

@@ -30,9 +30,7 @@ def render(template: Path, values: Mapping[str, Any]) -> dict[str, Any]:
         The file's content.
     """
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - YAML, not a web page
-    content: dict[str, Any] = yaml.safe_load(
-        environment.from_string(template.read_text("utf-8")).render(**values)
-    )
+    content: dict[str, Any] = yaml.safe_load(environment.from_string(template.read_text("utf-8")).render(**values))
     return content
 
 
@@ -47,9 +45,7 @@ def ensure_computer(setup: dict[str, Any], configure: dict[str, Any]) -> str:
         computer = load_computer(setup["label"])
     except NotExistent:
         texts = dict.fromkeys(_OPTIONAL_TEXTS, "")
-        builder = ComputerBuilder(
-            **{"use_double_quotes": False, "default_memory_per_machine": None, **texts, **setup}
-        )
+        builder = ComputerBuilder(**{"use_double_quotes": False, "default_memory_per_machine": None, **texts, **setup})
         computer = builder.new().store()
         return _configure(computer, configure)
     return ALREADY_THERE if computer.is_configured else _configure(computer, configure)

@@ -77,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         default=bool(os.environ.get("REDOXMLP_MPI")),
         help="run your own pw.x with mpirun",
     )
-    add(
-        "setup", _setup, "everything: environments, engines, pseudopotentials, AiiDA profile, daemon", engines
-    )
+    add("setup", _setup, "everything: environments, engines, pseudopotentials, AiiDA profile, daemon", engines)
     add(
         "slurm",
         _setup_with_slurm,
@@ -132,9 +130,7 @@ def _prepare_machine(checkout: Checkout, progress: Progress, pw: str | None) -> 
     programs = find_programs(checkout, pw)
     progress.step("Python environment with AiiDA, MACE and torch", lambda: ensure_python_packages(checkout))
     progress.step("Quantum ESPRESSO 7.2", lambda: ensure_quantum_espresso(checkout, programs))
-    progress.step(
-        "pseudopotentials for demonstrations", lambda: ensure_pseudopotentials(checkout, programs.ld1)
-    )
+    progress.step("pseudopotentials for demonstrations", lambda: ensure_pseudopotentials(checkout, programs.ld1))
     return programs
 
 
@@ -152,9 +148,7 @@ def _prepare_profile(
         [*command, *options], env=checkout.environment(), stdin=subprocess.DEVNULL, check=False
     ).returncode
     if status != 0:
-        raise StepError(
-            "The AiiDA profile is not ready.", "do what the message above says, then run this again"
-        )
+        raise StepError("The AiiDA profile is not ready.", "do what the message above says, then run this again")
 
 
 def _setup(checkout: Checkout, options: argparse.Namespace) -> int:

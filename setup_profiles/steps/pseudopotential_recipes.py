@@ -28,9 +28,7 @@ def output_name(recipe: str) -> str:
     """
     found = _FILE_NAME.search(recipe)
     if found is None:
-        raise StepError(
-            "A recipe without file_pseudopw was found.", "add file_pseudopw='NAME.UPF' to its &inputp"
-        )
+        raise StepError("A recipe without file_pseudopw was found.", "add file_pseudopw='NAME.UPF' to its &inputp")
     return found.group(1)
 
 

@@ -95,9 +95,7 @@ class VirtualEnvironment:
             self.log,
             what=f"pip could not install {' '.join(arguments)} into {self.folder}.",
             remedy=_PIP_REMEDY,
-            env={
-                name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}
-            },
+            env={name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}},
         )
 
 
@@ -107,9 +105,7 @@ def version_of(interpreter: Path, probe: str = _VERSION_PROBE) -> tuple[int, ...
     Version managers leave `python3.x` commands on the path that only print how to enable them, hence a probe.
     """
     try:
-        answer = subprocess.run(
-            [interpreter, "-c", probe], capture_output=True, text=True, timeout=60, check=True
-        )
+        answer = subprocess.run([interpreter, "-c", probe], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return tuple(int(number) for number in answer.stdout.strip().split("."))

@@ -109,9 +109,7 @@ def test_wheel_declares_the_entry_points_of_pyproject(wheel: Path) -> None:
     parser = configparser.ConfigParser(delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(text)
-    assert {
-        f"{group}:{name}" for group in parser.sections() for name in parser[group]
-    } == _declared_entry_points()
+    assert {f"{group}:{name}" for group in parser.sections() for name in parser[group]} == _declared_entry_points()
 
 
 def test_every_entry_point_loads_from_the_installed_wheel(fresh_python: Path, tmp_path: Path) -> None:
@@ -126,6 +124,4 @@ def test_every_entry_point_loads_from_the_installed_wheel(fresh_python: Path, tm
     assert answer.returncode == 0, answer.stderr
     loaded: dict[str, str] = json.loads(answer.stdout.splitlines()[-1])
     assert set(loaded) == _declared_entry_points()
-    assert {
-        name for name, file in loaded.items() if not Path(file).is_relative_to(fresh_python.parents[1])
-    } == set()
+    assert {name for name, file in loaded.items() if not Path(file).is_relative_to(fresh_python.parents[1])} == set()

@@ -157,9 +157,7 @@ def test_a_copied_profile_is_refused_instead_of_writing_into_the_original(
     bootstrap("stop")
     copy = Bootstrap(tmp_path / "elsewhere", program)
     (tmp_path / "elsewhere" / ".aiida").mkdir()
-    (tmp_path / "elsewhere" / ".aiida" / "config.json").write_bytes(
-        (tmp_path / ".aiida" / "config.json").read_bytes()
-    )
+    (tmp_path / "elsewhere" / ".aiida" / "config.json").write_bytes((tmp_path / ".aiida" / "config.json").read_bytes())
     copy.environment["AIIDA_PATH"] = str(tmp_path / "elsewhere" / ".aiida")
     refused = copy("setup")
     assert refused.returncode == 1

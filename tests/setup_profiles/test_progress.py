@@ -30,9 +30,7 @@ def test_failure_is_reported_and_raised(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_failed_program_says_what_to_do_and_shows_the_end_of_its_log(tmp_path: Path) -> None:
     program = "print('first line'); raise SystemExit('no space left on device')"
     with pytest.raises(StepError) as failure:
-        run_logged(
-            [sys.executable, "-c", program], tmp_path / "a.log", what="It failed.", remedy="free some space"
-        )
+        run_logged([sys.executable, "-c", program], tmp_path / "a.log", what="It failed.", remedy="free some space")
     message = str(failure.value)
     assert message.startswith("It failed.\n  what to do: free some space\n")
     assert "no space left on device" in message

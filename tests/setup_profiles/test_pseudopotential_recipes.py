@@ -79,9 +79,7 @@ def test_pseudopotentials_are_made_once_and_the_same_every_time(tmp_path: Path) 
     assert ensure_pseudopotentials(checkout, Path(program)) == DONE
     assert ensure_pseudopotentials(checkout, Path(program)) == ALREADY_THERE
     for element in ELEMENTS:
-        again = make_pseudopotential(
-            RECIPES / f"{element}.ld1.in", Path(program), tmp_path / "again", tmp_path / "log"
-        )
+        again = make_pseudopotential(RECIPES / f"{element}.ld1.in", Path(program), tmp_path / "again", tmp_path / "log")
         first = checkout.pseudopotentials / again.name
         assert first.read_bytes() == again.read_bytes()
         valence = re.search(r'z_valence="\s*([0-9.E+]+)"', first.read_text(encoding="utf-8"))

@@ -54,9 +54,7 @@ def test_a_copied_environment_is_made_again(made: VirtualEnvironment, tmp_path: 
 
 
 @pytest.mark.engine
-def test_a_package_that_does_not_exist_is_named_with_its_log(
-    made: VirtualEnvironment, tmp_path: Path
-) -> None:
+def test_a_package_that_does_not_exist_is_named_with_its_log(made: VirtualEnvironment, tmp_path: Path) -> None:
     absent = ("--no-index", "--find-links", str(tmp_path), "no-such-package-of-redoxmlp")
     broken = dataclasses.replace(made, installs=(absent,), log=tmp_path / "log")
     with pytest.raises(StepError, match="no-such-package-of-redoxmlp") as failure:
@@ -77,9 +75,7 @@ def test_the_running_python_is_preferred_when_it_fits() -> None:
     assert find_interpreter((sys.version_info.minor, 1), "a test") == PYTHON
 
 
-def test_no_fitting_python_is_one_sentence_with_a_way_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_fitting_python_is_one_sentence_with_a_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     with pytest.raises(StepError, match=r"No Python 3\.1, 3\.2 .* for a test") as failure:

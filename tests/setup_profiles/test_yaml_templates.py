@@ -75,11 +75,7 @@ def _command_of(path: Path) -> click.Command:
 
 def test_readme_documents_exactly_the_placeholders_in_use() -> None:
     used = {name for path in TEMPLATES for name in PLACEHOLDER.findall(path.read_text(encoding="utf-8"))}
-    rows = [
-        line
-        for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-        if line.startswith("| `")
-    ]
+    rows = [line for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert used == set(VALUES)
     assert used <= documented
@@ -169,8 +165,7 @@ def test_verdi_makes_computer_and_codes_from_the_files(kind: str, verdi_alone: V
     transport = "core.local" if kind == "localhost" else "core.ssh_async"
     batch = ("--non-interactive", "--config")
     setup, configure = (
-        _filled(FOLDER / kind / name, tmp_path, values)
-        for name in ("computer.yaml", "computer-configure.yaml")
+        _filled(FOLDER / kind / name, tmp_path, values) for name in ("computer.yaml", "computer-configure.yaml")
     )
     codes = [_filled(code, tmp_path, values) for code in sorted((FOLDER / kind).glob("code-*.yaml"))]
     names = [code.stem.removeprefix("code-") for code in codes]
@@ -197,9 +192,7 @@ def test_the_production_profile_gets_as_far_as_its_database(verdi_alone: Verdi, 
         nobody = str(taken.getsockname()[1])
         values = {**VALUES, "database_port": nobody, "repository_folder": str(tmp_path)}
         config = _filled(FOLDER / "profile-postgresql-rabbitmq.yaml", tmp_path, values)
-        answer = verdi_alone.try_all(
-            ("profile", "setup", "core.psql_dos", "--non-interactive", "--config", config)
-        )
+        answer = verdi_alone.try_all(("profile", "setup", "core.psql_dos", "--non-interactive", "--config", config))
     assert answer.returncode != 0
     assert "Usage:" not in answer.stderr
     assert f"port {nobody}" in answer.stdout + answer.stderr

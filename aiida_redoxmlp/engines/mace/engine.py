@@ -75,9 +75,7 @@ class MaceEngine:
             history.extend(run.progress.history)
             best_epochs.append(run.progress.best_epoch)
         summary = {**description.training, "best_epochs": best_epochs}
-        potential = MaceCommittee(
-            description.model_copy(update={"training": summary}), tuple(networks), settings.seeds
-        )
+        potential = MaceCommittee(description.model_copy(update={"training": summary}), tuple(networks), settings.seeds)
         return TrainingResult(potential, history, best_epochs)
 
     def load(self, folder: Path, *, device: str = "cpu") -> MaceCommittee:
@@ -123,9 +121,7 @@ class MaceEngine:
         )
 
 
-def _fingerprint(
-    training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings
-) -> str:
+def _fingerprint(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings) -> str:
     """Hash what decides the course of a training; the device does not."""
     digest = hashlib.sha256(settings.model_dump_json(exclude={"device"}).encode())
     for part in (training, validation):

@@ -71,9 +71,7 @@ def batch_graphs(
     counts = np.array([graph.n_atoms for graph in graphs])
     offsets = np.concatenate([[0], np.cumsum(counts)])
     node_types = np.concatenate([graph.node_types for graph in graphs])
-    edges = np.concatenate(
-        [graph.edges + offset for graph, offset in zip(graphs, offsets[:-1], strict=True)], axis=1
-    )
+    edges = np.concatenate([graph.edges + offset for graph, offset in zip(graphs, offsets[:-1], strict=True)], axis=1)
     shifts = np.concatenate([graph.unit_shifts @ graph.cell for graph in graphs])
     real = {
         "positions": np.concatenate([graph.positions for graph in graphs]),

@@ -62,9 +62,7 @@ class MaceCommittee:
         """Where the committee runs: ``cpu`` or ``cuda``."""
         return str(next(self.networks[0].parameters()).device.type)
 
-    def evaluate(
-        self, configurations: Sequence[Configuration], *, stress: bool = False
-    ) -> list[CommitteeEvaluation]:
+    def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         """Evaluate a batch of configurations, in the order given.
 
         Neighbours are found once a configuration and shared by all members.
@@ -78,8 +76,7 @@ class MaceCommittee:
         results: list[CommitteeEvaluation] = []
         for chunk, graphs in self._chunks(configurations, encoding):
             offsets = [
-                float(composition(encoding.encode(configuration), model_numbers) @ reference)
-                for configuration in chunk
+                float(composition(encoding.encode(configuration), model_numbers) @ reference) for configuration in chunk
             ]
             results.extend(self._evaluate_chunk(graphs, offsets, len(model_numbers), stress=stress))
         return results

@@ -122,9 +122,7 @@ class MemberTraining:
         self._put(self.best)
         return self.network.requires_grad_(False).eval()
 
-    def _run_epoch(
-        self, training: Sequence[LabelledGraph], validation: Sequence[LabelledGraph]
-    ) -> dict[str, Any]:
+    def _run_epoch(self, training: Sequence[LabelledGraph], validation: Sequence[LabelledGraph]) -> dict[str, Any]:
         progress = self.progress
         progress.epoch += 1
         rate = self._learning_rate(progress.epoch)
@@ -215,9 +213,7 @@ class MemberTraining:
         loss = loss + self.settings.force_weight * force_errors.square().mean()
         return _Errors(float(loss), float(energy_errors.abs().mean()), float(force_errors.abs().mean()))
 
-    def _validation_parts(
-        self, validation: Sequence[LabelledGraph]
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _validation_parts(self, validation: Sequence[LabelledGraph]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for start in range(0, len(validation), self.settings.batch_size):
             chosen = validation[start : start + self.settings.batch_size]
             _, energy_errors, force_errors = self._loss(chosen, training=False)

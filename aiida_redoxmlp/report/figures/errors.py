@@ -81,7 +81,7 @@ def draw_plotly(data: ErrorBars) -> go.Figure:
         figure.add_trace(go.Bar(x=list(data.groups), y=values, text=texts, **common), row=1, col=2)
     figure.update_yaxes(title_text="energy MAE / meV per atom", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="force MAE / meV Å<sup>−1</sup>", rangemode="tozero", row=1, col=2)
-    figure.update_xaxes(type="category")
+    figure.update_xaxes(type="category", showgrid=False)
     figure.update_layout(barmode="group", bargap=0.25)
     return finish_plotly(figure, height=400, legend_rows=1, title_px=14)
 
@@ -117,7 +117,5 @@ def draw_matplotlib(data: ErrorBars) -> Figure:
         axis.grid(visible=False, axis="x")
         axis.margins(y=0.12)
         axis.set_ylim(bottom=0)
-    figure.legend(
-        *forces.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False, fontsize=9
-    )
+    figure.legend(*forces.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     return figure

@@ -60,16 +60,12 @@ def collect(graph: CampaignGraph) -> LearningCurves | None:
         history = output_of(graph.job(job), "history")
         if history is None:
             continue
-        arrays = {
-            key: np.asarray(history.get_array(key), dtype=np.float64) for key in history.get_arraynames()
-        }
+        arrays = {key: np.asarray(history.get_array(key), dtype=np.float64) for key in history.get_arraynames()}
         best = graph.report_of(job).get("best_epochs", [])
         for member in sorted({int(number) for number in arrays["member"]}):
             mine = arrays["member"] == member
             order = np.argsort(arrays["epoch"][mine], kind="stable")
-            quantities = {
-                key: values[mine][order] for key, values in arrays.items() if len(values) == len(mine)
-            }
+            quantities = {key: values[mine][order] for key, values in arrays.items() if len(values) == len(mine)}
             kept = int(best[member]) if member < len(best) else None
             curves.append(MemberCurve(name, colour, member, quantities["epoch"], quantities, kept))
     return LearningCurves(tuple(curves)) if curves else None
@@ -77,24 +73,16 @@ def collect(graph: CampaignGraph) -> LearningCurves | None:
 
 def draw_plotly(data: LearningCurves) -> go.Figure:
     """Draw the curves for the web page."""
-    figure = make_subplots(
-        rows=1, cols=3, horizontal_spacing=0.08, subplot_titles=[one[3] for one in _PANELS]
-    )
+    figure = make_subplots(rows=1, cols=3, horizontal_spacing=0.08, subplot_titles=[one[3] for one in _PANELS])
     for panel, (quantity, factor, label, _) in enumerate(_PANELS, start=1):
         for curve in data.curves:
             _add_curve(figure, curve, quantity, factor, panel)
         text = label.replace("Å^-1", "Å<sup>−1</sup>").split(" (")[0]
         figure.update_yaxes(title_text="loss" if panel == 1 else text, row=1, col=panel)
     for name, colour in dict.fromkeys((curve.committee, curve.colour) for curve in data.curves):
-        figure.add_trace(
-            legend_entry(f"{name}, one line a member", mode="lines", line={"color": colour, "width": 2})
-        )
-    figure.add_trace(
-        legend_entry("training loss", mode="lines", line={"color": DFT, "width": 1, "dash": "dot"})
-    )
-    figure.add_trace(
-        legend_entry("epoch kept", mode="markers", marker={"color": DFT, "size": 8, "symbol": "diamond"})
-    )
+        figure.add_trace(legend_entry(f"{name}, one line a member", mode="lines", line={"color": colour, "width": 2}))
+    figure.add_trace(legend_entry("training loss", mode="lines", line={"color": DFT, "width": 1, "dash": "dot"}))
+    figure.add_trace(legend_entry("epoch kept", mode="markers", marker={"color": DFT, "size": 8, "symbol": "diamond"}))
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
     figure.update_yaxes(type="log", exponentformat="power", minor={"ticks": "outside", "ticklen": 3}, dtick=1)
     return finish_plotly(figure, height=410, legend_rows=1, title_px=28)
@@ -108,9 +96,7 @@ def _add_curve(figure: go.Figure, curve: MemberCurve, quantity: str, factor: flo
     for name, style in lines:
         values = factor * curve.quantities[name]
         figure.add_trace(
-            go.Scatter(
-                x=curve.epochs, y=values, mode="lines", line=style, showlegend=False, hovertemplate=hover
-            ),
+            go.Scatter(x=curve.epochs, y=values, mode="lines", line=style, showlegend=False, hovertemplate=hover),
             row=1,
             col=panel,
         )
@@ -158,9 +144,7 @@ def draw_matplotlib(data: LearningCurves) -> Figure:
 def _draw_curve(axis: Any, curve: MemberCurve, quantity: str, factor: float, *, with_training: bool) -> None:
     values = factor * curve.quantities[quantity]
     if with_training:
-        axis.plot(
-            curve.epochs, curve.quantities["loss_train"], color=curve.colour, linewidth=0.9, linestyle=":"
-        )
+        axis.plot(curve.epochs, curve.quantities["loss_train"], color=curve.colour, linewidth=0.9, linestyle=":")
     axis.plot(curve.epochs, values, color=curve.colour, linewidth=1.2)
     kept = curve.epochs == curve.best_epoch
     axis.scatter(

@@ -47,6 +47,11 @@ class EnergyParity:
     ambiguous: NDArray[np.bool_]
     frames: tuple[str, ...]
 
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], ...]:
+        """Everything that has to fit on the axes, the ends of the bars among it."""
+        return self.dft, self.mlp - self.mlp_std, self.mlp + self.mlp_std
+
 
 @dataclass(frozen=True, eq=False)
 class ForceParity:
@@ -67,7 +72,7 @@ class Parity:
     @property
     def energy_range(self) -> tuple[float, float]:
         """Range of all energies, with a margin."""
-        return _padded([values for one in self.energies for values in (one.dft, one.mlp)])
+        return _padded([values for one in self.energies for values in one.bounds])
 
     @property
     def force_range(self) -> tuple[float, float]:
@@ -82,9 +87,7 @@ def collect(graph: CampaignGraph) -> Parity | None:
         report = graph.report_of(job)
         if not report.get("frames"):
             continue
-        energies.append(
-            _energies(report, _atoms_of(graph, job, len(report["frames"])), (name, colour, symbol))
-        )
+        energies.append(_energies(report, _atoms_of(graph, job, len(report["frames"])), (name, colour, symbol)))
         arrays = output_of(graph.job(job), "forces")
         if arrays is not None:
             forces.append(_forces(arrays, name))
@@ -104,9 +107,7 @@ def _atoms_of(graph: CampaignGraph, job: str, n_frames: int) -> NDArray[np.float
     return np.array(counts, dtype=np.float64)
 
 
-def _energies(
-    report: dict[str, Any], atoms: NDArray[np.float64], style: tuple[str, str, int]
-) -> EnergyParity:
+def _energies(report: dict[str, Any], atoms: NDArray[np.float64], style: tuple[str, str, int]) -> EnergyParity:
     frames = report["frames"]
     dft = np.array([frame["energy_dft_ev"] for frame in frames]) / atoms
     mlp = np.array([frame["energy_mlp_ev"] for frame in frames]) / atoms
@@ -170,9 +171,7 @@ def draw_plotly(data: Parity) -> go.Figure:
                     "line": {"width": 1.5, "color": one.colour},
                 },
                 text=one.frames,
-                hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>"
-                + one.name
-                + "</extra>",
+                hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>" + one.name + "</extra>",
                 showlegend=False,
             ),
             row=1,
@@ -187,8 +186,8 @@ def draw_plotly(data: Parity) -> go.Figure:
     for panel, forces in enumerate(data.forces, start=2):
         _diagonal(figure, data.force_range, panel)
         _add_forces(figure, forces, data, panel)
-    figure.update_xaxes(title_text="DFT energy − mean / meV per atom", row=1, col=1)
-    figure.update_yaxes(title_text="potential − mean / meV per atom", row=1, col=1)
+    figure.update_xaxes(title_text="DFT − mean of DFT / meV per atom", row=1, col=1)
+    figure.update_yaxes(title_text="potential − mean of DFT / meV per atom", row=1, col=1)
     return finish_plotly(figure, height=470, legend_rows=1, title_px=28)
 
 
@@ -242,13 +241,11 @@ def draw_matplotlib(data: Parity) -> Figure:
     handles = [_draw_energies(row[0], one) for one in data.energies]
     if any(one.ambiguous.any() for one in data.energies):
         handles.append(
-            Line2D(
-                [], [], linestyle="", marker="o", color=DFT, markerfacecolor="white", label="ambiguous frame"
-            )
+            Line2D([], [], linestyle="", marker="o", color=DFT, markerfacecolor="white", label="ambiguous frame")
         )
     row[0].set_title("Energy", fontsize=10)
-    row[0].set_xlabel("DFT energy − mean / meV per atom")
-    row[0].set_ylabel("potential − mean / meV per atom")
+    row[0].set_xlabel("DFT − mean of DFT / meV per atom")
+    row[0].set_ylabel("potential − mean of DFT / meV per atom")
     for axis, forces in zip(row[1:], data.forces, strict=True):
         points = []
         for index, (label, (dft, mlp)) in enumerate(forces.by_species.items()):
@@ -259,9 +256,7 @@ def draw_matplotlib(data: Parity) -> Figure:
         axis.set_xlabel(r"DFT force component / eV Å$^{-1}$")
         axis.set_ylabel(r"potential / eV Å$^{-1}$")
         handles += points if forces is data.forces[0] else []
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=min(len(handles), 9), frameon=False, fontsize=9
-    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 9), frameon=False, fontsize=9)
     return figure
 
 
@@ -269,7 +264,5 @@ def _draw_energies(axis: Any, one: EnergyParity) -> Line2D:
     marker = MATPLOTLIB_SYMBOLS[one.symbol]
     axis.errorbar(one.dft, one.mlp, yerr=one.mlp_std, fmt="none", ecolor=one.colour, alpha=0.6, elinewidth=1)
     faces = ["white" if doubt else one.colour for doubt in one.ambiguous]
-    axis.scatter(
-        one.dft, one.mlp, s=34, marker=marker, c=faces, edgecolors=one.colour, linewidths=1.3, zorder=3
-    )
+    axis.scatter(one.dft, one.mlp, s=34, marker=marker, c=faces, edgecolors=one.colour, linewidths=1.3, zorder=3)
     return Line2D([], [], linestyle="", marker=marker, color=one.colour, label=one.name)

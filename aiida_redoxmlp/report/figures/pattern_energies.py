@@ -90,9 +90,7 @@ def _relative(energies: NDArray[np.float64], reference: NDArray[np.float64]) -> 
 
 def _members(graph: CampaignGraph, shown: Sequence[PatternSummary]) -> NDArray[np.float64]:
     """Each member's energies in meV relative to its own of the lowest pattern, (n_members, n_patterns)."""
-    by_states = {
-        tuple(one["states"]): one["energies_ev"] for one in graph.report_of("search").get("patterns", [])
-    }
+    by_states = {tuple(one["states"]): one["energies_ev"] for one in graph.report_of("search").get("patterns", [])}
     if any(tuple(one.states) not in by_states for one in shown):
         return np.empty((0, len(shown)))
     energies = np.array([by_states[tuple(one.states)] for one in shown], dtype=np.float64).T
@@ -122,9 +120,7 @@ def draw_plotly(data: PatternEnergies) -> go.Figure:
         values = getattr(data, field)
         if not np.isfinite(values).any():
             continue
-        spread = (
-            {"array": data.mlp_std, "color": colour, "thickness": 1.5, "width": 5} if field == "mlp" else None
-        )
+        spread = {"array": data.mlp_std, "color": colour, "thickness": 1.5, "width": 5} if field == "mlp" else None
         figure.add_trace(
             go.Scatter(
                 x=positions + offset,
@@ -161,9 +157,7 @@ def draw_matplotlib(data: PatternEnergies) -> Figure:
         if not np.isfinite(values).any():
             continue
         if field == "mlp":
-            axis.errorbar(
-                positions, values, yerr=data.mlp_std, fmt="none", ecolor=colour, capsize=4, elinewidth=1.3
-            )
+            axis.errorbar(positions, values, yerr=data.mlp_std, fmt="none", ecolor=colour, capsize=4, elinewidth=1.3)
         axis.scatter(positions + offset, values, s=52, color=colour, marker=marker, label=name, zorder=3)
     axis.set_xticks(positions, data.labels, rotation=0 if len(data.labels) <= _MAX_UPRIGHT else 60)
     axis.set_xlim(-0.6, len(data.labels) - 0.4)

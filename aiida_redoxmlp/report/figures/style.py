@@ -97,13 +97,14 @@ def finish_plotly(figure: go.Figure, *, height: int, legend_rows: int = 1, title
         "ticks": "outside",
         "zeroline": False,
         "title_standoff": 8,
+        "title_font": {"size": FONT_PX},
     }
     figure.update_layout(
         height=height,
         font={"family": _FAMILY, "size": FONT_PX, "color": TEXT},
         plot_bgcolor="white",
         paper_bgcolor="white",
-        margin={"l": 70, "r": 20, "t": 12 + title_px + _LEGEND_PX * legend_rows, "b": 55},
+        margin={"l": 70, "r": 44, "t": 12 + title_px + _LEGEND_PX * legend_rows, "b": 55},
         showlegend=legend_rows > 0,
         legend={
             "orientation": "h",
@@ -114,6 +115,7 @@ def finish_plotly(figure: go.Figure, *, height: int, legend_rows: int = 1, title
             "x": 0,
             "xanchor": "left",
         },
+        modebar={"orientation": "v"},  # in the right margin, where it covers no legend
         hoverlabel={"font": {"family": _FAMILY}},
     )
     figure.update_xaxes(**axis)

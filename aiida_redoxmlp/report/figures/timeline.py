@@ -146,13 +146,10 @@ def draw_matplotlib(data: Timeline) -> Figure:
     axis.set_xlim(0, 1.02 * data.end)
     axis.set_xlabel(f"time since submission / {data.unit}")
     handles = [
-        Patch(facecolor=STAGE_COLOURS[stage], edgecolor=DFT, linewidth=0.4, label=stage)
-        for stage in data.stages
+        Patch(facecolor=STAGE_COLOURS[stage], edgecolor=DFT, linewidth=0.4, label=stage) for stage in data.stages
     ]
     if any(bar.from_cache for bar in data.bars):
-        handles.append(
-            Patch(facecolor="white", edgecolor=DFT, hatch="///", linewidth=0.4, label="from the cache")
-        )
+        handles.append(Patch(facecolor="white", edgecolor=DFT, hatch="///", linewidth=0.4, label="from the cache"))
     if any(bar.failed for bar in data.bars):
         handles.append(Patch(facecolor="white", edgecolor=DFT, hatch="xxx", linewidth=0.4, label="failed"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)

@@ -127,8 +127,7 @@ def _runs_of(label: Label, table: RedoxTable, site_names: tuple[str, ...]) -> li
                 uuid=calculation.uuid,
                 steps=np.array([frame.step for frame in frames], dtype=np.int64),
                 sites=tuple(
-                    _site_levels(frames, index, table, site_names)
-                    for index in range(len(frames[0].redox_sites))
+                    _site_levels(frames, index, table, site_names) for index in range(len(frames[0].redox_sites))
                 ),
                 ambiguous=np.array([frame.ambiguous for frame in frames], dtype=bool),
             )
@@ -136,9 +135,7 @@ def _runs_of(label: Label, table: RedoxTable, site_names: tuple[str, ...]) -> li
     return runs
 
 
-def _site_levels(
-    frames: list[Frame], index: int, table: RedoxTable, site_names: tuple[str, ...]
-) -> SiteLevels:
+def _site_levels(frames: list[Frame], index: int, table: RedoxTable, site_names: tuple[str, ...]) -> SiteLevels:
     site = frames[0].redox_sites[index]
     symbol = frames[0].configuration.to_ase().symbols[site]
     levels = [levels_of(frame, index, table.elements[symbol].valence_electrons) for frame in frames]
@@ -146,7 +143,5 @@ def _site_levels(
         site=site_names[index] if index < len(site_names) else f"{symbol}[{site}]",
         last_full=np.array([full for full, _ in levels]),
         first_empty=np.array([empty for _, empty in levels]),
-        species=tuple(
-            Species(symbol, int(frame.configuration.oxidation_states[site])).label for frame in frames
-        ),
+        species=tuple(Species(symbol, int(frame.configuration.oxidation_states[site])).label for frame in frames),
     )

@@ -25,6 +25,7 @@ __all__ = ("draw_matplotlib", "draw_plotly")
 
 _COLUMNS = 2
 _ROW_PX = 250
+_GAP_PX = 80
 _LINE = "#9A9A9A"
 
 
@@ -39,7 +40,7 @@ def draw_plotly(data: Trajectories) -> go.Figure:
         subplot_titles=[run.title for run in data.runs],
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        vertical_spacing=min(75 / height, 1 / rows) if rows > 1 else 0,
+        vertical_spacing=_GAP_PX / (rows * _ROW_PX) if rows > 1 else 0,
     )
     for number, run in enumerate(data.runs):
         row, column = divmod(number, columns)
@@ -56,40 +57,35 @@ def draw_plotly(data: Trajectories) -> go.Figure:
 
 
 def _add_run(figure: go.Figure, run: Trajectory, data: Trajectories, where: dict[str, int]) -> None:
-    for step in run.steps[run.ambiguous]:
-        figure.add_vrect(
-            x0=step - 0.5, x1=step + 0.5, fillcolor=AMBIGUOUS, line_width=0, layer="below", **where
-        )
-    for threshold in sorted(set(data.thresholds.values())):
-        figure.add_hline(y=threshold, line={"color": DFT, "width": 1, "dash": "dot"}, **where)
     for index, site in enumerate(run.sites):
         symbol = PLOTLY_SYMBOLS[index % len(PLOTLY_SYMBOLS)]
         colours = [data.colours[name] for name in site.species]
-        doubt = [" · ambiguous" if one else "" for one in run.ambiguous]
-        for meaning, values, shape in (
-            ("smallest full level", site.last_full, symbol),
-            ("largest empty level", site.first_empty, f"{symbol}-open"),
+        doubt = [", ambiguous" if one else "" for one in run.ambiguous]
+        for meaning, values, faces in (
+            ("smallest full level", site.last_full, colours),
+            ("largest empty level", site.first_empty, ["white"] * len(colours)),
         ):
-            figure.add_trace(
-                go.Scatter(
-                    x=run.steps,
-                    y=values,
-                    mode="lines+markers",
-                    line={"color": _LINE, "width": 1},
-                    marker={
-                        "symbol": shape,
-                        "size": 9,
-                        "color": colours,
-                        "line": {"width": 1.5, "color": colours},
-                    },
-                    text=[
-                        f"{site.site} = {name}{note}" for name, note in zip(site.species, doubt, strict=True)
-                    ],
-                    hovertemplate=f"step %{{x}}: %{{text}}<br>{meaning} %{{y:.3f}}<extra></extra>",
-                    showlegend=False,
-                ),
-                **where,
+            trace = go.Scatter(
+                x=run.steps,
+                y=values,
+                mode="lines+markers",
+                line={"color": _LINE, "width": 1},
+                marker={
+                    "symbol": symbol,
+                    "size": 9,
+                    "color": faces,
+                    "line": {"width": 1.5, "color": colours},
+                },
+                text=[f"{site.site} = {name}{note}" for name, note in zip(site.species, doubt, strict=True)],
+                hovertemplate=f"step %{{x}}: %{{text}}<br>{meaning} %{{y:.3f}}<extra></extra>",
+                showlegend=False,
             )
+            figure.add_trace(trace, **where)
+    for step in run.steps[run.ambiguous]:
+        band = {"fillcolor": AMBIGUOUS, "line_width": 0, "layer": "below"}
+        figure.add_vrect(x0=step - 0.5, x1=step + 0.5, **band, **where)
+    for threshold in sorted(set(data.thresholds.values())):
+        figure.add_hline(y=threshold, line={"color": DFT, "width": 1, "dash": "dot"}, **where)
 
 
 def _plotly_legend(data: Trajectories) -> list[Any]:
@@ -107,18 +103,14 @@ def _plotly_legend(data: Trajectories) -> list[Any]:
     ]
     return [
         *entries,
-        legend_entry(
-            "smallest full level", mode="markers", marker={"symbol": "circle", "size": 9, "color": DFT}
-        ),
+        legend_entry("smallest full level", mode="markers", marker={"symbol": "circle", "size": 9, "color": DFT}),
         legend_entry(
             "largest empty level",
             mode="markers",
             marker={"symbol": "circle-open", "size": 9, "color": DFT, "line": {"width": 1.5}},
         ),
         legend_entry("counts as full above", mode="lines", line={"color": DFT, "width": 1, "dash": "dot"}),
-        legend_entry(
-            "ambiguous frame", mode="markers", marker={"symbol": "square", "size": 14, "color": AMBIGUOUS}
-        ),
+        legend_entry("ambiguous frame", mode="markers", marker={"symbol": "square", "size": 14, "color": AMBIGUOUS}),
     ]
 
 
@@ -140,9 +132,7 @@ def draw_matplotlib(data: Trajectories) -> Figure:
         axis.set_xlabel("ionic step")
         if number % columns == 0:
             axis.set_ylabel("occupation")
-    figure.legend(
-        handles=_matplotlib_legend(data), loc="outside upper center", ncols=4, frameon=False, fontsize=9
-    )
+    figure.legend(handles=_matplotlib_legend(data), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -156,9 +146,7 @@ def _draw_run(axis: Any, run: Trajectory, data: Trajectories) -> None:
         colours = [data.colours[name] for name in site.species]
         for values, faces in ((site.last_full, colours), (site.first_empty, ["white"] * len(colours))):
             axis.plot(run.steps, values, color=_LINE, linewidth=0.8, zorder=2)
-            axis.scatter(
-                run.steps, values, s=32, marker=symbol, c=faces, edgecolors=colours, linewidths=1.3, zorder=3
-            )
+            axis.scatter(run.steps, values, s=32, marker=symbol, c=faces, edgecolors=colours, linewidths=1.3, zorder=3)
 
 
 def _matplotlib_legend(data: Trajectories) -> list[Any]:

@@ -1,0 +1,64 @@
+"""Tables of pydantic models: what may stand in a YAML or JSON file."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from generated_reference.annotations import bounds_in_words, models_in, type_in_words
+from generated_reference.markdown import code, table
+
+__all__ = ("model_keys", "model_table", "model_text", "models_below")
+
+
+def models_below(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return a model and every model its fields hold, each once, a model before what it holds."""
+    found = [model]
+    for field in model.model_fields.values():
+        for inner in models_in(field.annotation):
+            found.extend(one for one in models_below(inner) if one not in found)
+    return found
+
+
+def model_keys(model: type[BaseModel], parent: str = "") -> dict[str, Any]:
+    """Return every key of a model and of the sections in it, dotted, with its annotation."""
+    keys: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        keys[f"{parent}{name}"] = field.annotation
+        for inner in models_in(field.annotation):
+            keys.update(model_keys(inner, f"{parent}{name}."))
+    return keys
+
+
+def model_text(model: type[BaseModel]) -> str:
+    """Return the first paragraph of a model's own docstring."""
+    return inspect.cleandoc(model.__dict__.get("__doc__") or "").split("\n\n")[0]
+
+
+def model_table(model: type[BaseModel]) -> str:
+    """Return the table of a model's keys: type, default and meaning."""
+    rows = (
+        (code(name), _type(field), _default(field), field.description or "")
+        for name, field in model.model_fields.items()
+    )
+    return table(("key", "type", "default", "meaning"), rows)
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = bounds_in_words(field)
+    return f"{type_in_words(field.annotation)}{', ' if bounds else ''}{bounds}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, BaseModel):
+        return "its defaults"
+    if default is None or default == "":
+        return "none"
+    return code(default if isinstance(default, str) else json.dumps(default))
