@@ -141,7 +141,7 @@ class EngineConformance:
     gradient_tolerance: ClassVar[float] = 1e-5
     stress_tolerance: ClassVar[float] = 1e-6
     same_tolerance: ClassVar[float] = 1e-9
-    smallest_difference: ClassVar[float] = 1e-3
+    smallest_difference: ClassVar[float] = 1e-4
 
     @property
     def potential(self) -> CommitteePotential:
@@ -170,7 +170,7 @@ class EngineConformance:
         _must(result.energies.shape == (n_members,), f"energies have shape {result.energies.shape}")
         _must(result.forces.shape == (n_members, n_atoms, 3), f"forces have shape {result.forces.shape}")
         _must(result.stresses is not None, "no stress although it was asked for")
-        _must(np.ptp(result.energies) > 0, "all members are the same: the seeds do nothing")
+        _must(float(np.ptp(result.energies)) > 0, "all members are the same: the seeds do nothing")
 
     def test_rotation_turns_the_forces_and_leaves_the_energy(self) -> None:
         """The energy is invariant, forces are vectors."""
@@ -222,9 +222,8 @@ class EngineConformance:
                 strained.append(replace(here, positions=here.positions @ stretch, cell=here.cell @ stretch))
         energies = self._energies(strained)
         expected = (energies[0::2] - energies[1::2]) / (2 * step * abs(np.linalg.det(here.cell)))
-        stresses = self._evaluate(here, stress=True).stresses
-        _must(stresses is not None, "no stress although it was asked for")
-        _close(np.diagonal(stresses, axis1=1, axis2=2), expected.T, self.stress_tolerance)
+        stresses = np.array(self._evaluate(here, stress=True).stresses)
+        _close(stresses[:, range(3), range(3)], expected.T, self.stress_tolerance)
 
     def _energies(self, configurations: Sequence[Configuration]) -> NDArray[np.float64]:
         return np.array([result.energies for result in self.potential.evaluate(configurations)])

@@ -120,32 +120,30 @@ def _unpack(arrays: _Arrays) -> tuple[Frame, ...]:
     if ends[-1] != len(sets) or arrays["has_stress"].sum() != len(arrays["stresses"]):
         raise ValueError("the numbers of entries a frame do not add up")
     stresses = iter(arrays["stresses"])
-    frames = []
-    for index in range(len(counts)):
-        frames.append(
-            Frame(
-                configuration=Configuration(
-                    numbers=per_atom["numbers"][index],
-                    positions=per_atom["positions"][index],
-                    cell=arrays["cells"][index],
-                    oxidation_states=per_atom["oxidation_states"][index],
-                ),
-                energy=float(arrays["energies"][index]),
-                forces=per_atom["forces"][index],
-                stress=next(stresses) if arrays["has_stress"][index] else None,
-                redox_sites=tuple(redox_sites[index].tolist()),
-                eigenvalues=tuple(sets[ends[index] : ends[index + 1]]),
-                confidences=confidences[index],
-                margin=float(arrays["margins"][index]),
-                naive_closed=bool(arrays["naive_closed"][index]),
-                ambiguous=bool(arrays["ambiguous"][index]),
-                total_charge=int(arrays["total_charges"][index]),
-                group=str(arrays["groups"][index]),
-                step=int(arrays["steps"][index]),
-                source=str(arrays["sources"][index]),
-            )
+    return tuple(
+        Frame(
+            configuration=Configuration(
+                numbers=per_atom["numbers"][index],
+                positions=per_atom["positions"][index],
+                cell=arrays["cells"][index],
+                oxidation_states=per_atom["oxidation_states"][index],
+            ),
+            energy=float(arrays["energies"][index]),
+            forces=per_atom["forces"][index],
+            stress=next(stresses) if arrays["has_stress"][index] else None,
+            redox_sites=tuple(redox_sites[index].tolist()),
+            eigenvalues=tuple(sets[ends[index] : ends[index + 1]]),
+            confidences=confidences[index],
+            margin=float(arrays["margins"][index]),
+            naive_closed=bool(arrays["naive_closed"][index]),
+            ambiguous=bool(arrays["ambiguous"][index]),
+            total_charge=int(arrays["total_charges"][index]),
+            group=str(arrays["groups"][index]),
+            step=int(arrays["steps"][index]),
+            source=str(arrays["sources"][index]),
         )
-    return tuple(frames)
+        for index in range(len(counts))
+    )
 
 
 def _integers(values: Iterable[int]) -> NDArray[np.int64]:

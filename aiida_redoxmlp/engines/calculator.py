@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -17,17 +16,22 @@ from aiida_redoxmlp.redox.configuration import OXIDATION_STATES_ARRAY, Configura
 __all__ = ("CommitteeCalculator",)
 
 
-class CommitteeCalculator(Calculator):  # type: ignore[misc]
+class CommitteeCalculator(Calculator):
     """Energy, forces and stress of a committee's mean, for atoms with the array ``oxidation_states``.
 
     Besides ASE's own properties (eV, eV/Å, eV/Å³) the results hold ``energies``, shape (n_members,), ``energy_std``
     and ``forces_std``, shape (n_atoms, 3): the committee's spread.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties = [  # noqa: RUF012 - ASE declares it an attribute of the instance
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+    ]
 
     def __init__(self, potential: CommitteePotential) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.potential = potential
 
     def calculate(
@@ -39,18 +43,21 @@ class CommitteeCalculator(Calculator):  # type: ignore[misc]
         """Evaluate the committee.
 
         Raises:
-            InputError: if the atoms are not periodic or carry no oxidation states.
+            InputError: without atoms, or if they are not periodic or carry no oxidation states.
         """
-        super().calculate(atoms, properties, system_changes)
-        if OXIDATION_STATES_ARRAY not in self.atoms.arrays and self.potential.encoding.name != "none":
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        evaluated = self.atoms
+        if evaluated is None:
+            raise InputError("There are no atoms to evaluate; set atoms.calc to this calculator and ask the atoms.")
+        if OXIDATION_STATES_ARRAY not in evaluated.arrays and self.potential.encoding.name != "none":
             raise InputError(
                 f"The atoms have no array {OXIDATION_STATES_ARRAY!r}, and this potential tells states apart; "
                 f"set it with atoms.set_array({OXIDATION_STATES_ARRAY!r}, states)."
             )
-        if not self.atoms.pbc.all():
+        if not evaluated.pbc.all():
             raise InputError("The atoms are not periodic in all directions; set atoms.pbc = True and a cell.")
         wants_stress = "stress" in properties
-        (result,) = self.potential.evaluate([Configuration.from_ase(self.atoms)], stress=wants_stress)
+        (result,) = self.potential.evaluate([Configuration.from_ase(evaluated)], stress=wants_stress)
         self.results = {
             "energy": result.energy,
             "free_energy": result.energy,
@@ -64,7 +71,7 @@ class CommitteeCalculator(Calculator):  # type: ignore[misc]
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Name what changed since the last calculation; ASE itself does not look at oxidation states."""
-        changes: list[Any] = list(super().check_state(atoms, tol=tol))
+        changes = list(super().check_state(atoms, tol=tol))  # type: ignore[no-untyped-call]
         if self.atoms is not None:
             before = self.atoms.arrays.get(OXIDATION_STATES_ARRAY)
             now = atoms.arrays.get(OXIDATION_STATES_ARRAY)

@@ -9,7 +9,7 @@ from aiida import orm
 from aiida_redoxmlp.report.figures.catalogue import figures_of
 from aiida_redoxmlp.report.graph import CampaignGraph
 from aiida_redoxmlp.report.page import render_page
-from aiida_redoxmlp.report.summary import summarise
+from aiida_redoxmlp.report.summary import summarise_graph
 from aiida_redoxmlp.report.timings import process_spans
 
 __all__ = ("write_report",)
@@ -25,7 +25,7 @@ def write_report(node: orm.ProcessNode, folder: Path) -> list[Path]:
         folder: where to write; made if it is not there, files of an earlier report are replaced.
     """
     graph = CampaignGraph(node)
-    summary = summarise(node)
+    summary = summarise_graph(graph)
     figures = figures_of(graph, summary)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.png"):

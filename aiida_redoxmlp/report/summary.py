@@ -23,12 +23,17 @@ from aiida_redoxmlp.report.summary_schema import (
 )
 from aiida_redoxmlp.report.timings import stage_timings
 
-__all__ = ("summarise",)
+__all__ = ("summarise", "summarise_graph")
 
 
 def summarise(node: orm.ProcessNode) -> CampaignSummary:
     """Summarise a campaign that finished, failed or still runs; what is not there yet is null or empty."""
-    graph = CampaignGraph(node)
+    return summarise_graph(CampaignGraph(node))
+
+
+def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
+    """The same for a campaign whose graph is at hand."""
+    node = graph.campaign
     labels = [_label_summary(label) for label in graph.labels]
     note = demonstration_note(graph)
     conclusion = _conclusion(graph)

@@ -120,7 +120,7 @@ def _lowest(patterns: Sequence[Pattern], energies: Sequence[float]) -> Pattern |
     order = np.argsort(energies)
     if len(order) == 0 or (len(order) > 1 and energies[order[1]] - energies[order[0]] < SAME_ENERGY):
         return None
-    return patterns[order[0]]
+    return patterns[int(order[0])]
 
 
 def _atom_table(frames: Sequence[Frame], results: Sequence[CommitteeEvaluation]) -> _AtomTable:

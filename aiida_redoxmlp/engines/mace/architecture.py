@@ -23,7 +23,7 @@ class MaceArchitecture(BaseModel):
 
     r_max: float = Field(4.5, gt=0, description="Cutoff radius in Å.")
     num_channels: int = Field(16, ge=1, description="Channels of every irreducible representation.")
-    max_L: int = Field(1, ge=0, le=3, description="Largest angular momentum of the messages' features.")
+    max_L: int = Field(1, ge=0, le=3, description="Largest angular momentum of the messages' features.")  # noqa: N815 - MACE's name
     max_ell: int = Field(2, ge=1, le=4, description="Largest angular momentum of the edges' spherical harmonics.")
     num_interactions: int = Field(2, ge=1, le=4, description="Message-passing layers.")
     correlation: int = Field(2, ge=1, le=4, description="Body order of the products in a layer, less one.")

@@ -15,7 +15,7 @@ from aiida_redoxmlp.errors import ModelIntegrityError
 
 __all__ = ("SCHEMA_VERSION", "MaceDescription", "MemberFile", "read_description", "write_description")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 _HASH_KEY = "sha256"
 
 

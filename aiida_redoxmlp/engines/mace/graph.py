@@ -42,7 +42,7 @@ class Graph:
     @property
     def n_edges(self) -> int:
         """Number of directed edges."""
-        return self.edges.shape[1]
+        return int(self.edges.shape[1])
 
 
 def build_graph(configuration: Configuration, encoding: Encoding, r_max: float) -> Graph:

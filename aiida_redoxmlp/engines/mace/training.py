@@ -169,7 +169,7 @@ class MemberTraining:
             chosen = [training[index] for index in order[start : start + self.settings.batch_size]]
             self.optimizer.zero_grad(set_to_none=True)
             loss, _, _ = self._loss(chosen, training=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch types it only in part
             torch.nn.utils.clip_grad_norm_(self.weights.values(), _LARGEST_GRADIENT)
             self.optimizer.step()
             self._average()

@@ -84,7 +84,7 @@ def draw_plotly(data: LearningCurves) -> go.Figure:
     figure.add_trace(legend_entry("training loss", mode="lines", line={"color": DFT, "width": 1, "dash": "dot"}))
     figure.add_trace(legend_entry("epoch kept", mode="markers", marker={"color": DFT, "size": 8, "symbol": "diamond"}))
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(type="log", exponentformat="power", minor={"ticks": "outside", "ticklen": 3}, dtick=1)
+    figure.update_yaxes(type="log", exponentformat="none", minor={"ticks": "outside", "ticklen": 3}, dtick=1)
     return finish_plotly(figure, height=410, legend_rows=1, title_px=28)
 
 

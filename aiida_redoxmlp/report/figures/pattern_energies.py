@@ -26,7 +26,7 @@ _MAX_UPRIGHT = 12
 _SERIES = {
     "mlp": ("potential (committee mean)", AWARE, "circle", "o", 0.0),
     "checked": ("DFT at the potential's geometry", DFT, "diamond", "D", _OFFSET),
-    "elsewhere": ("the same, but DFT landed on another pattern", DFT, "x-thin", "x", _OFFSET),
+    "elsewhere": ("DFT there, but on another pattern", DFT, "x-thin", "x", _OFFSET),
     "relaxed": ("DFT relaxation", BASELINE, "square", "s", 2 * _OFFSET),
 }
 
@@ -57,11 +57,11 @@ class PatternEnergies:
 
 
 def collect(graph: CampaignGraph, patterns: Sequence[PatternSummary]) -> PatternEnergies | None:
-    """Prepare the comparison, or None when no pattern has an energy yet."""
+    """Prepare the comparison, or None when no judge knows two patterns yet."""
     shown = list(patterns[:MAX_PATTERNS])
     mlp = _column(shown, "energy_mlp_ev")
     dft, relaxed = _column(shown, "energy_dft_ev"), _column(shown, "energy_dft_relaxed_ev")
-    if not shown or not np.isfinite(np.concatenate([mlp, dft, relaxed])).any():
+    if max(int(np.isfinite(energies).sum()) for energies in (mlp, dft, relaxed)) < 2:
         return None
     landed = np.array([one.pattern_found_by_dft == one.states for one in shown])
     checked = _relative(dft, np.where(landed, dft, np.nan) if (landed & np.isfinite(dft)).any() else dft)

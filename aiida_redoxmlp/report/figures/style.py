@@ -108,6 +108,7 @@ def finish_plotly(figure: go.Figure, *, height: int, legend_rows: int = 1, title
         showlegend=legend_rows > 0,
         legend={
             "orientation": "h",
+            "itemsizing": "constant",
             "yref": "container",
             "y": 1,
             "yanchor": "top",
