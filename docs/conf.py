@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 # AiiDA makes a configuration folder when it is imported; the user's own stays untouched.
-os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="redoxmlp-docs-")
+_aiida_folder = tempfile.TemporaryDirectory(prefix="redoxmlp-docs-")
+os.environ["AIIDA_PATH"] = _aiida_folder.name
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-from aiida_redoxmlp import __version__  # noqa: E402 - AIIDA_PATH has to be set before anything imports AiiDA
+warnings.filterwarnings("ignore", message="Creating AiiDA configuration folder")
+
+# AIIDA_PATH has to be set before anything imports AiiDA.
+from aiida.common.warnings import AiidaDeprecationWarning  # noqa: E402
+from aiida.manage.configuration import get_config  # noqa: E402
+
+from aiida_redoxmlp import __version__  # noqa: E402
+
+get_config(create=True)  # it sets a warnings filter of its own, so it has to come before ours
+warnings.simplefilter("ignore", AiidaDeprecationWarning)  # autodoc looks at every attribute, the deprecated ones too
 
 project = "aiida-redoxmlp"
 author = "The aiida-redoxmlp developers"

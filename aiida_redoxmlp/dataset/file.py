@@ -58,7 +58,7 @@ def read_dataset(path: Path | str) -> tuple[Frame, ...]:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"There is no dataset file {path}; give the path of one.") from error
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise OutputFormatError(
             f"{path} is damaged or no dataset file; give a file written by this package's write_dataset."
         ) from error

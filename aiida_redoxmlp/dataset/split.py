@@ -40,8 +40,8 @@ def split_tail(frames: Sequence[Frame], fraction: float) -> tuple[tuple[Frame, .
         size = min(max(round(fraction * len(group)), 1), len(group) - 1)
         tail.update(id(frame) for frame in group[-size:])
     size = round(fraction * len(singles))
-    if not tail and len(singles) > 1:
-        size = min(max(size, 1), len(singles) - 1)
+    if not tail:
+        size = min(max(size, 1), len(singles) - 1) if singles else 0
     tail.update(id(frame) for frame in singles[len(singles) - size :])
     return (
         tuple(frame for frame in frames if id(frame) not in tail),

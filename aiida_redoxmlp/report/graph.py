@@ -117,9 +117,11 @@ class Label:
 
     @cached_property
     def energy(self) -> float | None:
-        """Energy of the last ionic step in eV, as pw.x's output parameters tell it."""
-        parameters = output_of(self.node, "parameters")
-        return None if parameters is None else parameters.get_dict().get("energy")
+        """Energy of the last ionic step of a finished label, in eV."""
+        if self.verdict is None or not self.calculations:
+            return None
+        dataset = output_of(self.calculations[-1], "frames")
+        return None if dataset is None else max(dataset.frames, key=lambda frame: frame.step).energy
 
     @cached_property
     def frames(self) -> DatasetData | None:
@@ -178,7 +180,7 @@ class CampaignGraph:
     def listing(self) -> dict[str, Any]:
         """The charge-balanced patterns with ``sites`` and ``oxidation_states``; empty until listed."""
         for process in self.processes:
-            if process.depth == 0 and process.link_label == "patterns":
+            if process.depth == 0 and process.node.process_label == "list_patterns":
                 result = output_of(process.node, "result")
                 return {} if result is None else result.get_dict()
         return {}

@@ -67,7 +67,7 @@ def assert_same(one: Frame, other: Frame) -> None:
             assert type(left) is type(right)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(frames(), max_size=4))
 def test_round_trip_keeps_every_digit(tmp_path: Path, written: list[Frame]) -> None:
     write_dataset(tmp_path / "dataset.npz", written)

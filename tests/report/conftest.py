@@ -83,7 +83,9 @@ class CampaignDraft:
         }
         self.node = self._process(orm.WorkChainNode, "CampaignWorkChain", None, "", inputs)
         self.node.label = label
-        listing = orm.Dict({"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS})
+        listing = orm.Dict(
+            {"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS}
+        )
         step = self._process(orm.CalcFunctionNode, "list_patterns", self.node, "patterns", {})
         self._create(step, result=listing)
         self.datasets: list[DatasetData] = []
@@ -110,7 +112,7 @@ class CampaignDraft:
             return label
         labelled = [replace(frame, source=job.uuid, group=job.uuid) for frame in self.frames[found][frames]]
         dataset = DatasetData.from_frames(labelled)
-        parameters = orm.Dict({"energy": labelled[-1].energy, "code_version": "7.2"})
+        parameters = orm.Dict({"creator_version": "7.2"})
         self._create(job, frames=dataset, output_parameters=parameters)
         verdict = orm.Dict(
             {
@@ -347,3 +349,13 @@ def unconfirmed(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> CampaignDra
 def just_started(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> CampaignDraft:
     """A campaign that has only listed its patterns."""
     return CampaignDraft(md_frames)
+
+
+@pytest.fixture(scope="module")
+def running_checks(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> CampaignDraft:
+    """A campaign that has searched and waits for the second of its checks."""
+    draft = CampaignDraft(md_frames)
+    draft.label("relax", 0, (2, 3), (2, 3), frames=slice(0, 2))
+    draft.search()
+    draft.label("check", 0, (2, 3), (2, 3), frames=slice(0, 1))
+    return draft

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 _E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
@@ -14,7 +15,7 @@ _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
 _before = os.environ.get(_E3NN_SWITCH)
 os.environ[_E3NN_SWITCH] = "1"
 os.environ.setdefault(_CUBLAS_SWITCH, ":4096:8")
-with warnings.catch_warnings():
+with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # MACE prints which accelerators it misses
     warnings.simplefilter("ignore")  # torch's remark on that very switch
     import torch
     from e3nn import o3

@@ -193,20 +193,16 @@ def draw_plotly(data: Parity) -> go.Figure:
 
 def _add_forces(figure: go.Figure, forces: ForceParity, data: Parity, panel: int) -> None:
     for index, (label, (dft, mlp)) in enumerate(forces.by_species.items()):
+        marker = {"color": data.colours[label], "symbol": PLOTLY_SYMBOLS[index % len(PLOTLY_SYMBOLS)]}
+        if forces is data.forces[0]:
+            figure.add_trace(legend_entry(label, mode="markers", marker={**marker, "size": 9}))
         figure.add_trace(
             go.Scatter(
                 x=dft,
                 y=mlp,
                 mode="markers",
-                name=label,
-                legendgroup=label,
-                showlegend=panel == 2,
-                marker={
-                    "size": 6,
-                    "opacity": 0.75,
-                    "color": data.colours[label],
-                    "symbol": PLOTLY_SYMBOLS[index % len(PLOTLY_SYMBOLS)],
-                },
+                showlegend=False,
+                marker={**marker, "size": 6, "opacity": 0.75},
                 hovertemplate="DFT %{x:.3f}, potential %{y:.3f} eV/Å<extra>" + label + "</extra>",
             ),
             row=1,

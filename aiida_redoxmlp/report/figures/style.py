@@ -108,7 +108,6 @@ def finish_plotly(figure: go.Figure, *, height: int, legend_rows: int = 1, title
         showlegend=legend_rows > 0,
         legend={
             "orientation": "h",
-            "itemsizing": "constant",
             "yref": "container",
             "y": 1,
             "yanchor": "top",

@@ -42,7 +42,7 @@ def type_in_words(annotation: Any, *, plural: bool = False) -> str:
     if origin is dict:
         return f"{'mappings' if plural else 'mapping'} to {type_in_words(arguments[1], plural=True)}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"{'sections' if plural else 'section'} {code(annotation.__name__)}"
+        return "sections" if plural else "section"
     return code(annotation)
 
 
@@ -59,7 +59,7 @@ def bounds_in_words(field: FieldInfo) -> str:
         elif isinstance(rule, Lt):
             texts.append(f"< {rule.lt}")
         elif isinstance(rule, MinLen):
-            texts.append(f"at least {rule.min_length}")
+            texts.append(f"at least {rule.min_length} of them")
     return ", ".join(texts)
 
 

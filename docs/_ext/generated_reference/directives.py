@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,11 +31,13 @@ class _MarkdownDirective(SphinxDirective):
         self.state.nested_parse(StringList(text.splitlines(), source=self.env.docname), self.content_offset, holder)
         return list(holder.children)
 
-    def section(self, title: str, name: str, *texts: str) -> nodes.section:
-        """Return a section of a heading in code type and Markdown text."""
+    def section(self, keys: Sequence[str], name: str, *texts: str) -> nodes.section:
+        """Return a section of a heading, the keys in code type, and Markdown text."""
         section = nodes.section(ids=[nodes.make_id(name)], names=[nodes.fully_normalize_name(name)])
         heading = nodes.title()
-        heading += nodes.literal(text=title)
+        for index, key in enumerate(keys):
+            heading += nodes.Text(", " if index else "")
+            heading += nodes.literal(text=key)
         section += heading
         for text in texts:
             section += self.parsed(text)
@@ -49,21 +51,21 @@ class _MarkdownDirective(SphinxDirective):
 
 
 class ModelDirective(_MarkdownDirective):
-    """``{pydantic-model} module:Class``: a table of keys; with ``:nested:`` one section for every model in it."""
+    """``{pydantic-model} module:Class``: a table of keys; ``:nested:`` adds a heading and a table for each section."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Callable[[str], Any]]] = {"nested": directives.flag}
 
     def run(self) -> list[nodes.Node]:
-        """Return the table or the sections."""
+        """Return the tables."""
         model = self.imported()
         self.env.note_dependency(importlib.import_module(model.__module__).__file__ or "")
-        if "nested" not in self.options:
-            return self.parsed(models.model_table(model))
-        return [
-            self.section(one.__name__, one.__name__, models.model_text(one), models.model_table(one))
-            for one in models.models_below(model)
-        ]
+        made = self.parsed(models.model_table(model))
+        if "nested" in self.options:
+            for inner, keys in models.sections_below(model).items():
+                name = f"{model.__name__}.{keys[0]}"
+                made.append(self.section(keys, name, models.model_text(inner), models.model_table(inner)))
+        return made
 
 
 class ProcessDirective(_MarkdownDirective):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = ("code", "table")
+
+_BARE_OPTION = re.compile(r"(?<![`\w-])(--[a-z][\w-]*)")
 
 
 def code(text: object) -> str:
@@ -21,4 +24,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(_cell(text) for text in cells)} |"
+
+
+def _cell(text: str) -> str:
+    """One line of text; options such as --gres in code type, since two hyphens become a dash elsewhere."""
+    return _BARE_OPTION.sub(r"`\1`", " ".join(text.split())).replace("|", "\\|")

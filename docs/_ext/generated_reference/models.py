@@ -12,15 +12,17 @@ from pydantic.fields import FieldInfo
 from generated_reference.annotations import bounds_in_words, models_in, type_in_words
 from generated_reference.markdown import code, table
 
-__all__ = ("model_keys", "model_table", "model_text", "models_below")
+__all__ = ("model_keys", "model_table", "model_text", "sections_below")
 
 
-def models_below(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """Return a model and every model its fields hold, each once, a model before what it holds."""
-    found = [model]
-    for field in model.model_fields.values():
+def sections_below(model: type[BaseModel], parent: str = "") -> dict[type[BaseModel], list[str]]:
+    """Return every model that a model's fields hold, a model before what it holds, with its dotted keys."""
+    found: dict[type[BaseModel], list[str]] = {}
+    for name, field in model.model_fields.items():
         for inner in models_in(field.annotation):
-            found.extend(one for one in models_below(inner) if one not in found)
+            found.setdefault(inner, []).append(f"{parent}{name}")
+            for below, keys in sections_below(inner, f"{parent}{name}.").items():
+                found.setdefault(below, []).extend(keys)
     return found
 
 
@@ -34,15 +36,15 @@ def model_keys(model: type[BaseModel], parent: str = "") -> dict[str, Any]:
     return keys
 
 
-def model_text(model: type[BaseModel]) -> str:
-    """Return the first paragraph of a model's own docstring."""
+def model_text(model: type[Any]) -> str:
+    """Return the first paragraph of a class's own docstring."""
     return inspect.cleandoc(model.__dict__.get("__doc__") or "").split("\n\n")[0]
 
 
 def model_table(model: type[BaseModel]) -> str:
     """Return the table of a model's keys: type, default and meaning."""
     rows = (
-        (code(name), _type(field), _default(field), field.description or "")
+        (code(name), _type(field), _default(field), _meaning(field))
         for name, field in model.model_fields.items()
     )
     return table(("key", "type", "default", "meaning"), rows)
@@ -62,3 +64,10 @@ def _default(field: FieldInfo) -> str:
     if default is None or default == "":
         return "none"
     return code(default if isinstance(default, str) else json.dumps(default))
+
+
+def _meaning(field: FieldInfo) -> str:
+    """A section without a description is described by its model."""
+    if field.description:
+        return field.description
+    return " ".join(model_text(model) for model in models_in(field.annotation))

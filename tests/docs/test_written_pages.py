@@ -1,0 +1,145 @@
+"""README, CHANGELOG and docs say only what is there: commands, options, keys, files."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from aiida.cmdline.commands.cmd_verdi import verdi
+from click.testing import CliRunner
+
+from aiida_redoxmlp.cli import root
+from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.workchains.protocols import load_protocol
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = [
+    CHECKOUT / "README.md",
+    CHECKOUT / "examples" / "README.md",
+    *sorted(page for page in (CHECKOUT / "docs").rglob("*.md") if "_build" not in page.parts),
+]
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+_OUTPUT_DIRECTIVE = re.compile(r"^```\{redoxmlp-output\} (.*)$", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_ENTRY = {"aiida-redoxmlp": root, "verdi": verdi}
+
+
+def blocks(language):
+    return [
+        pytest.param(content, id=f"{page.relative_to(CHECKOUT)}-{number}")
+        for page in PAGES
+        for number, (_, found, content) in enumerate(_BLOCK.findall(page.read_text(encoding="utf-8")))
+        if found == language
+    ]
+
+
+def command_lines():
+    lines = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for _, language, content in _BLOCK.findall(text):
+            if language == "bash":
+                lines += [(page, line.strip()) for line in content.replace("\\\n", " ").splitlines()]
+        lines += [(page, f"aiida-redoxmlp {line}") for line in _OUTPUT_DIRECTIVE.findall(text)]
+    return [(page, line) for page, line in lines if line.partition(" ")[0] in {*_ENTRY, "make", "python3"}]
+
+
+def check_command(command, arguments, name):
+    """Resolve subcommands, then let click's own parser refuse options the command does not have."""
+    context = click.Context(command, info_name=name, resilient_parsing=True)
+    parser = command.make_parser(context)
+    if isinstance(command, click.Group):
+        parser.allow_interspersed_args = False
+    _, rest, _ = parser.parse_args(list(arguments))
+    if isinstance(command, click.Group):
+        found = command.get_command(context, rest[0])
+        assert found is not None, f"{name} has no command {rest[0]}"
+        check_command(found, rest[1:], f"{name} {rest[0]}")
+    else:
+        assert not rest, f"{name} takes no further arguments {rest}"
+
+
+def commands_of(*names):
+    return [
+        pytest.param(line, id=f"{page.relative_to(CHECKOUT)}: {line}")
+        for page, line in command_lines()
+        if line.partition(" ")[0] in names
+    ]
+
+
+@pytest.mark.parametrize("line", commands_of("aiida-redoxmlp", "verdi"))
+def test_commands_and_options_in_code_blocks_exist(line):
+    program, *arguments = shlex.split(line, comments=True)
+    check_command(_ENTRY[program], arguments, program)
+
+
+def test_a_misspelt_option_would_be_noticed():
+    with pytest.raises(click.UsageError):
+        check_command(root, ["launch", "campaign", "--conifg", "x.yaml"], "aiida-redoxmlp")
+    with pytest.raises(AssertionError):
+        check_command(root, ["lanuch"], "aiida-redoxmlp")
+
+
+@pytest.mark.parametrize("line", commands_of("make"))
+def test_make_targets_exist(line):
+    targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {word for word in shlex.split(line)[1:] if "=" not in word}
+    assert named <= targets
+
+
+def test_make_targets_of_the_readme_exist():
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"`make ([a-z-]+)", (CHECKOUT / "README.md").read_text(encoding="utf-8")))
+    assert named >= {"demo", "test"}
+    assert named <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize("line", commands_of("python3"))
+def test_scripts_in_code_blocks_exist(line):
+    assert (CHECKOUT / shlex.split(line)[1]).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_relative_links_exist(page):
+    links = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    missing = [
+        link
+        for link in links
+        if not any((page.parent / candidate).exists() for candidate in (link, f"{link}.md"))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("content", blocks("python"))
+def test_python_blocks_compile_and_their_imports_exist(content):
+    tree = ast.parse(content)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aiida_redoxmlp"):
+            module = importlib.import_module(node.module)
+            assert [one.name for one in node.names if not hasattr(module, one.name)] == []
+
+
+@pytest.mark.parametrize("content", blocks("yaml"))
+def test_yaml_blocks_have_only_known_keys(content):
+    given = yaml.safe_load(content)
+    assert set(given) <= set(CampaignConfig.model_fields)
+    example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))
+    config = CampaignConfig.model_validate({**example, **given})
+    settings = load_protocol("campaign", config.protocol, config.overrides)
+    load_protocol("label", config.protocol, settings["label"])
+
+
+def test_every_json_key_of_occupations_is_described():
+    output = CHECKOUT / "tests" / "fixtures" / "pw" / "scf_afm" / "pw.out"
+    printed = CliRunner().invoke(root, ["occupations", str(output), "--json"])
+    content = json.loads(printed.stdout)
+    guide = (CHECKOUT / "docs" / "how-to" / "occupations.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"`(\w+)`", "\n".join(line for line in guide.splitlines() if line.startswith("|"))))
+    assert described >= {*content, *content["steps"][0]}

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from aiida import orm
+
+from aiida_redoxmlp.report.summary import summarise
+from aiida_redoxmlp.report.summary_schema import CampaignSummary
+from aiida_redoxmlp.report.verdict import certainty, headline
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def test_summary_is_strict_json_that_reads_back_the_same(finished, tmp_path):
+    summary = summarise(finished.node)
+    path = tmp_path / "summary.json"
+    summary.write(path)
+    json.loads(path.read_text(encoding="utf-8"), parse_constant=no_constant)
+    assert CampaignSummary.model_validate_json(path.read_text(encoding="utf-8")) == summary
+
+
+def test_finished_campaign_tells_ground_state_and_both_energies(finished):
+    summary = summarise(finished.node)
+    assert (summary.material, summary.formula, summary.total_charge) == ("β-Li½MnPO4", "LiMn2O8P2", 0)
+    assert (summary.phase, summary.exit_status) == ("done", 0)
+    assert (summary.ground_state, summary.decided_by) == ([2, 3], "dft")
+    assert summary.site_labels == ["Mn1", "Mn2"]
+    lowest, other = summary.patterns
+    assert (lowest.energy_mlp_ev, lowest.energy_dft_ev, lowest.pattern_found_by_dft) == (-5431.0, -5430.9, [2, 3])
+    assert other.energy_dft_ev - lowest.energy_dft_ev == pytest.approx(summary.gap_ev)
+    last_of_relaxation = finished.frames[2, 3][4]
+    assert lowest.energy_dft_relaxed_ev == pytest.approx(last_of_relaxation.energy)
+
+
+def test_counts_agree_with_the_labels_behind_them(finished):
+    summary = summarise(finished.node)
+    counts = summary.counts
+    taught = [label for label in summary.labels if label.stage != "check"]
+    assert counts.n_dft_calculations == sum(len(label.pw_uuids) for label in summary.labels) == 6
+    assert counts.n_frames == sum(label.n_frames for label in taught) == 26
+    assert counts.n_ambiguous_frames == sum(label.n_ambiguous for label in taught) == 4
+    assert (counts.labels_asked, counts.labels_landed, counts.labels_elsewhere, counts.labels_failed) == (6, 5, 1, 0)
+    assert [label.name for label in summary.labels] == ["relax 0", "relax 1", "md 0", "md 1", "check 0", "check 1"]
+
+
+def test_every_uuid_loads_a_node(finished):
+    summary = summarise(finished.node)
+    uuids = [uuid for uuid in summary.uuids.model_dump().values() if uuid is not None]
+    uuids += [uuid for label in summary.labels for uuid in (label.uuid, *label.pw_uuids)]
+    uuids.append(summary.test_errors.baseline.evaluation_uuid)
+    assert {orm.load_node(uuid).uuid for uuid in uuids} == set(uuids)
+    assert summary.uuids.model is not None
+    assert summary.uuids.model != summary.uuids.baseline
+
+
+def test_errors_of_both_committees_are_told_by_species(finished):
+    errors = summarise(finished.node).test_errors
+    assert errors.baseline.energy_mae_ev_per_atom == pytest.approx(3 * errors.redox_aware.energy_mae_ev_per_atom)
+    species = ["Li+", "Mn2+", "Mn3+", "O2-", "P5+"]
+    assert [one.species for one in errors.redox_aware.per_species] == species
+    assert summarise(finished.node).pattern_recovery == 0.75
+
+
+def test_stages_cover_all_jobs_and_name_those_from_the_cache(finished):
+    search = next(node for node in finished.node.called if node.process_label == "SearchCalculation")
+    search.base.extras.set("_aiida_cached_from", "00000000-0000-0000-0000-000000000000")
+    stages = summarise(finished.node).stages
+    search.base.extras.delete("_aiida_cached_from")
+    assert list(stages) == ["relax", "md", "train", "evaluate", "search", "check"]
+    assert [stage.n_jobs for stage in stages.values()] == [2, 2, 2, 2, 1, 2]
+    assert {name for name, stage in stages.items() if stage.n_from_cache} == {"search"}
+    assert all(0 <= stage.job_time_s <= 2 * stage.wall_time_s for stage in stages.values())
+
+
+def test_versions_come_from_the_nodes(finished):
+    versions = summarise(finished.node).versions
+    assert (versions["aiida-core"], versions["aiida-redoxmlp"], versions["pw.x"]) == ("2.9.4", "0.1.0", "7.2")
+    assert (versions["torch"], versions["mace-torch"]) == ("2.13.0", "0.3.16")
+
+
+def test_patterns_of_one_orbit_are_called_equal_and_their_gap_no_gap(finished):
+    summary = summarise(finished.node)
+    assert headline(summary) == "The ground state of β-Li½MnPO4 is (2,3): Mn1 is 2+, Mn2 is 3+."
+    sentences = certainty(summary)
+    assert sentences[0].startswith("DFT decided")
+    assert "confidence 99.80 %" in sentences[0]
+    assert sentences[1].startswith("By symmetry (3,2) is equivalent")
+    assert len(sentences) == 2
+
+
+def test_another_orbit_is_a_gap(finished):
+    summary = summarise(finished.node)
+    apart = [summary.patterns[0], summary.patterns[1].model_copy(update={"orbit": 1, "multiplicity": 1})]
+    apart[0] = apart[0].model_copy(update={"multiplicity": 1})
+    assert certainty(summary.model_copy(update={"patterns": apart}))[1:] == [
+        "DFT puts the next kind of pattern, (3,2), 3 meV above it."
+    ]
+    undecided = summary.model_copy(update={"patterns": apart, "decided_by": "potential"})
+    assert certainty(undecided)[1].endswith("4 meV above it, less than the committee's spread of 10 meV.")
+
+
+def test_demonstration_is_said_to_be_one(finished, halfway):
+    demo = summarise(finished.node)
+    assert (demo.protocol, demo.is_demonstration) == ("demo", True)
+    assert demo.demonstration_note.startswith("These numbers are for demonstration only")
+    assert "25 Ry" in demo.demonstration_note
+    production = summarise(halfway.node)
+    assert (production.protocol, production.is_demonstration) == ("balanced", False)
+    assert production.demonstration_note is None
+
+
+def test_failed_campaign_tells_why_and_what_there_is(halfway):
+    summary = summarise(halfway.node)
+    assert (summary.phase, summary.exit_status) == ("failed", 310)
+    assert "diverged" in summary.exit_message
+    assert (summary.ground_state, summary.uuids.model) == (None, None)
+    assert (summary.counts.n_frames, summary.counts.labels_failed) == (8, 1)
+    assert [pattern.states for pattern in summary.patterns] == [[2, 3], [3, 2]]
+    assert all(pattern.energy_mlp_ev is None for pattern in summary.patterns)
+    assert headline(summary) == (
+        "The campaign ended without a ground state: Training failed: The training diverged: loss is not a number."
+    )
+    campaign, label, *_ = summary.warnings
+    assert campaign.startswith("The campaign failed with exit status 310: Training failed")
+    assert label.startswith("The label relax 1 of (3,2) failed, none of its frames is in the dataset: pw.x failed")
+
+
+def test_checks_that_dft_did_not_confirm_are_warned_of(unconfirmed):
+    summary = summarise(unconfirmed.node)
+    assert summary.decided_by == "potential"
+    assert certainty(summary)[0].startswith("The potential decided alone")
+    text = " ".join(summary.warnings)
+    assert "DFT did not confirm the pattern (2,3): at the potential's geometry it found (3,2)." in text
+    assert "The DFT check of (2,3) is ambiguous" in text
+
+
+def test_search_without_conclusion_is_ranked_with_the_checks_so_far(running_checks):
+    summary = summarise(running_checks.node)
+    assert summary.phase == "running"
+    assert [pattern.energy_mlp_ev for pattern in summary.patterns] == [-5431.0, -5430.996]
+    assert summary.patterns[0].pattern_found_by_dft == [2, 3]
+    assert summary.patterns[0].energy_dft_ev == pytest.approx(running_checks.frames[2, 3][0].energy)
+    assert summary.patterns[1].energy_dft_ev is None
+
+
+def test_campaign_that_just_started_gives_an_empty_summary(just_started):
+    summary = summarise(just_started.node)
+    assert (summary.phase, summary.labels, summary.stages) == ("running", [], {})
+    assert [pattern.states for pattern in summary.patterns] == [[2, 3], [3, 2]]
+    assert headline(summary) == "The campaign still runs; there is no ground state yet."

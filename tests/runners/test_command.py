@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from aiida_redoxmlp.errors import ClosureError, TrainingDivergedError
+from aiida_redoxmlp.runners.command import EXIT_DIVERGED, EXIT_REFUSED, EXIT_UNEXPECTED, JOBS, main
+
+
+def install(monkeypatch: pytest.MonkeyPatch, job: str, run: Callable[[Path], None]) -> None:
+    module = ModuleType(job)
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, f"aiida_redoxmlp.runners.{job}", module)
+
+
+def raising(error: Exception) -> Callable[[Path], None]:
+    def run(folder: Path) -> None:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_job_runs_in_the_folder_named(job: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Path] = []
+    install(monkeypatch, job, seen.append)
+    assert main([job, str(tmp_path)]) == 0
+    assert main([job]) == 0
+    assert seen == [tmp_path, Path()]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ClosureError("No assignment\ncloses +7."), EXIT_REFUSED, "Error: No assignment closes +7.\n"),
+        (TrainingDivergedError("Lower the rate."), EXIT_DIVERGED, "Diverged: Lower the rate.\n"),
+    ],
+)
+def test_our_own_errors_are_one_line_and_an_exit_code(
+    error: Exception,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    install(monkeypatch, "train", raising(error))
+    assert main(["train"]) == code
+    assert capsys.readouterr().err == words
+
+
+def test_fault_of_ours_leaves_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, "search", raising(ZeroDivisionError("oops")))
+    assert main(["search"]) == EXIT_UNEXPECTED
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unknown_job_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["tarin"])
+    assert stopped.value.code == EXIT_REFUSED
+    told = capsys.readouterr().err
+    assert all(job in told for job in JOBS)
