@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.report.campaign import write_report
 
 __all__ = ("report",)
@@ -21,5 +22,12 @@ def report(campaign: str | None, output: Path | None) -> None:
     A campaign that failed or still runs gives a report of what there is.
     """
     node = load_process(campaign, "CampaignWorkChain")
-    for path in write_report(node, output or Path(f"report-{node.pk}")):
+    folder = output or Path(f"report-{node.pk}")
+    try:
+        written = write_report(node, folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}); give another folder with --output."
+        ) from error
+    for path in written:
         click.echo(path)

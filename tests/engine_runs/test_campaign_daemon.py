@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.daemon, pytest.mark.usefixtures("pw_executable", "pseu
 
 @pytest.fixture
 def deployment(tmp_path):
-    made = Deployment(tmp_path / "aiida")
+    made = Deployment(tmp_path / ".aiida")
     made.setup()
     yield made
     made.stop()

@@ -117,3 +117,11 @@ def test_command_refuses_what_is_no_campaign(just_started):
     result = CliRunner().invoke(root, ["report", str(just_started.structure.pk)])
     assert result.exit_code == 2
     assert "not a CampaignWorkChain" in result.output
+
+
+def test_folder_that_cannot_be_is_refused_in_a_sentence(just_started, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = CliRunner().invoke(root, ["report", "--output", str(tmp_path / "file" / "inside")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output
+    assert "--output" in result.output

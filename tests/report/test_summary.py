@@ -10,20 +10,23 @@ from aiida_redoxmlp.report.summary_schema import CampaignSummary
 from aiida_redoxmlp.report.verdict import certainty, headline
 
 
+@pytest.fixture(scope="module")
+def summary(finished):
+    return summarise(finished.node)
+
+
 def no_constant(name):
     raise AssertionError(f"{name} is no JSON")
 
 
-def test_summary_is_strict_json_that_reads_back_the_same(finished, tmp_path):
-    summary = summarise(finished.node)
+def test_summary_is_strict_json_that_reads_back_the_same(summary, tmp_path):
     path = tmp_path / "summary.json"
     summary.write(path)
     json.loads(path.read_text(encoding="utf-8"), parse_constant=no_constant)
     assert CampaignSummary.model_validate_json(path.read_text(encoding="utf-8")) == summary
 
 
-def test_finished_campaign_tells_ground_state_and_both_energies(finished):
-    summary = summarise(finished.node)
+def test_finished_campaign_tells_ground_state_and_both_energies(summary, finished):
     assert (summary.material, summary.formula, summary.total_charge) == ("β-Li½MnPO4", "LiMn2O8P2", 0)
     assert (summary.phase, summary.exit_status) == ("done", 0)
     assert (summary.ground_state, summary.decided_by) == ([2, 3], "dft")
@@ -35,8 +38,7 @@ def test_finished_campaign_tells_ground_state_and_both_energies(finished):
     assert lowest.energy_dft_relaxed_ev == pytest.approx(last_of_relaxation.energy)
 
 
-def test_counts_agree_with_the_labels_behind_them(finished):
-    summary = summarise(finished.node)
+def test_counts_agree_with_the_labels_behind_them(summary):
     counts = summary.counts
     taught = [label for label in summary.labels if label.stage != "check"]
     assert counts.n_dft_calculations == sum(len(label.pw_uuids) for label in summary.labels) == 6
@@ -46,8 +48,7 @@ def test_counts_agree_with_the_labels_behind_them(finished):
     assert [label.name for label in summary.labels] == ["relax 0", "relax 1", "md 0", "md 1", "check 0", "check 1"]
 
 
-def test_every_uuid_loads_a_node(finished):
-    summary = summarise(finished.node)
+def test_every_uuid_loads_a_node(summary):
     uuids = [uuid for uuid in summary.uuids.model_dump().values() if uuid is not None]
     uuids += [uuid for label in summary.labels for uuid in (label.uuid, *label.pw_uuids)]
     uuids.append(summary.test_errors.baseline.evaluation_uuid)
@@ -56,12 +57,12 @@ def test_every_uuid_loads_a_node(finished):
     assert summary.uuids.model != summary.uuids.baseline
 
 
-def test_errors_of_both_committees_are_told_by_species(finished):
-    errors = summarise(finished.node).test_errors
+def test_errors_of_both_committees_are_told_by_species(summary):
+    errors = summary.test_errors
     assert errors.baseline.energy_mae_ev_per_atom == pytest.approx(3 * errors.redox_aware.energy_mae_ev_per_atom)
     species = ["Li+", "Mn2+", "Mn3+", "O2-", "P5+"]
     assert [one.species for one in errors.redox_aware.per_species] == species
-    assert summarise(finished.node).pattern_recovery == 0.75
+    assert summary.pattern_recovery == 0.75
 
 
 def test_stages_cover_all_jobs_and_name_those_from_the_cache(finished):
@@ -75,14 +76,13 @@ def test_stages_cover_all_jobs_and_name_those_from_the_cache(finished):
     assert all(0 <= stage.job_time_s <= 2 * stage.wall_time_s for stage in stages.values())
 
 
-def test_versions_come_from_the_nodes(finished):
-    versions = summarise(finished.node).versions
+def test_versions_come_from_the_nodes(summary):
+    versions = summary.versions
     assert (versions["aiida-core"], versions["aiida-redoxmlp"], versions["pw.x"]) == ("2.9.4", "0.1.0", "7.2")
     assert (versions["torch"], versions["mace-torch"]) == ("2.13.0", "0.3.16")
 
 
-def test_patterns_of_one_orbit_are_called_equal_and_their_gap_no_gap(finished):
-    summary = summarise(finished.node)
+def test_patterns_of_one_orbit_are_called_equal_and_their_gap_no_gap(summary):
     assert headline(summary) == "The ground state of β-Li½MnPO4 is (2,3): Mn1 is 2+, Mn2 is 3+."
     sentences = certainty(summary)
     assert sentences[0].startswith("DFT decided")
@@ -91,8 +91,7 @@ def test_patterns_of_one_orbit_are_called_equal_and_their_gap_no_gap(finished):
     assert len(sentences) == 2
 
 
-def test_another_orbit_is_a_gap(finished):
-    summary = summarise(finished.node)
+def test_another_orbit_is_a_gap(summary):
     apart = [summary.patterns[0], summary.patterns[1].model_copy(update={"orbit": 1, "multiplicity": 1})]
     apart[0] = apart[0].model_copy(update={"multiplicity": 1})
     assert certainty(summary.model_copy(update={"patterns": apart}))[1:] == [
@@ -102,11 +101,10 @@ def test_another_orbit_is_a_gap(finished):
     assert certainty(undecided)[1].endswith("4 meV above it, less than the committee's spread of 10 meV.")
 
 
-def test_demonstration_is_said_to_be_one(finished, halfway):
-    demo = summarise(finished.node)
-    assert (demo.protocol, demo.is_demonstration) == ("demo", True)
-    assert demo.demonstration_note.startswith("These numbers are for demonstration only")
-    assert "25 Ry" in demo.demonstration_note
+def test_demonstration_is_said_to_be_one(summary, halfway):
+    assert (summary.protocol, summary.is_demonstration) == ("demo", True)
+    assert summary.demonstration_note.startswith("These numbers are for demonstration only")
+    assert "25 Ry" in summary.demonstration_note
     production = summarise(halfway.node)
     assert (production.protocol, production.is_demonstration) == ("balanced", False)
     assert production.demonstration_note is None

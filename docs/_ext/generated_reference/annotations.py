@@ -30,9 +30,12 @@ def type_in_words(annotation: Any, *, plural: bool = False) -> str:
     """Return what a value has to be, such as ``list of whole numbers``."""
     if annotation in _WORDS:
         return _WORDS[annotation][plural]
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return type_in_words(arguments[0], plural=plural)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "sections" if plural else "section"
+    return _generic_in_words(typing.get_origin(annotation), typing.get_args(annotation), plural=plural)
+
+
+def _generic_in_words(origin: Any, arguments: tuple[Any, ...], *, plural: bool) -> str:
     if origin is typing.Literal:
         return " or ".join(code(argument) for argument in arguments)
     if origin in (typing.Union, types.UnionType):
@@ -41,9 +44,9 @@ def type_in_words(annotation: Any, *, plural: bool = False) -> str:
         return f"{'lists' if plural else 'list'} of {type_in_words(arguments[0], plural=True)}"
     if origin is dict:
         return f"{'mappings' if plural else 'mapping'} to {type_in_words(arguments[1], plural=True)}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "sections" if plural else "section"
-    return code(annotation)
+    if origin is typing.Annotated:
+        return type_in_words(arguments[0], plural=plural)
+    raise TypeError(f"no words for {origin}[{arguments}]; add them to the documentation's generator")
 
 
 def bounds_in_words(field: FieldInfo) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from click.testing import CliRunner
-from docutils import nodes
-from docutils.parsers.rst import directives
-from docutils.statemachine import StringList
+from docutils import nodes  # type: ignore[import-untyped]
+from docutils.parsers.rst import directives  # type: ignore[import-untyped]
+from docutils.statemachine import StringList  # type: ignore[import-untyped]
 from sphinx.util.docutils import SphinxDirective
 
 from generated_reference import models, processes, tables

@@ -43,10 +43,7 @@ def model_text(model: type[Any]) -> str:
 
 def model_table(model: type[BaseModel]) -> str:
     """Return the table of a model's keys: type, default and meaning."""
-    rows = (
-        (code(name), _type(field), _default(field), _meaning(field))
-        for name, field in model.model_fields.items()
-    )
+    rows = ((code(name), _type(field), _default(field), _meaning(field)) for name, field in model.model_fields.items())
     return table(("key", "type", "default", "meaning"), rows)
 
 

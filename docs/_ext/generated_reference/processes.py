@@ -18,10 +18,7 @@ def input_table(process: type[Process]) -> str:
     spec = process.spec()
     exposed = _exposed_processes(process)
     rows = [
-        row
-        for name, port in sorted(spec.inputs.items())
-        if name != "metadata"
-        for row in _rows(name, port, exposed)
+        row for name, port in sorted(spec.inputs.items()) if name != "metadata" for row in _rows(name, port, exposed)
     ]
     return table(("input", "type", "required", "meaning"), rows)
 
@@ -72,9 +69,7 @@ def _rows(name: str, port: Any, exposed: Mapping[str, str]) -> Iterator[tuple[st
 def _exposed_processes(process: type[Process]) -> dict[str, str]:
     """Map each exposed namespace to the class it was exposed from, the last where there are several."""
     exposed = process.spec()._exposed_inputs  # noqa: SLF001 - plumpy has no public way to ask
-    return {
-        namespace: list(classes)[-1].__name__ for namespace, classes in exposed.items() if namespace and classes
-    }
+    return {namespace: list(classes)[-1].__name__ for namespace, classes in exposed.items() if namespace and classes}
 
 
 def _type(port: Any) -> str:
