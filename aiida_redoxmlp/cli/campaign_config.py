@@ -39,7 +39,7 @@ class Resources(_Section):
 
     nodes: int = Field(1, ge=1)
     processes_per_node: int = Field(1, ge=1, description="MPI processes a node.")
-    cores_per_process: int | None = Field(None, ge=1, description="Cores a process, for threads.")
+    cores_per_process: int = Field(1, ge=1, description="Cores a process; each of its threads gets one.")
     walltime_s: int | None = Field(None, ge=60, description="Wall time limit in seconds.")
     partition: str | None = Field(None, description="Partition (queue) of the scheduler.")
     account: str | None = None
@@ -51,10 +51,12 @@ class Resources(_Section):
         resources: dict[str, int] = {
             "num_machines": self.nodes,
             "num_mpiprocs_per_machine": self.processes_per_node,
+            "num_cores_per_mpiproc": self.cores_per_process,
         }
-        if self.cores_per_process is not None:
-            resources["num_cores_per_mpiproc"] = self.cores_per_process
-        options: dict[str, Any] = {"resources": resources}
+        options: dict[str, Any] = {
+            "resources": resources,
+            "environment_variables": {"OMP_NUM_THREADS": str(self.cores_per_process)},
+        }
         if self.walltime_s is not None:
             options["max_wallclock_seconds"] = self.walltime_s
         if self.partition is not None:

@@ -74,3 +74,4 @@ def test_gpus_become_a_gres_request():
     assert options["queue_name"] == "gpu"
     assert options["max_wallclock_seconds"] == 600
     assert options["resources"]["num_cores_per_mpiproc"] == 4
+    assert options["environment_variables"]["OMP_NUM_THREADS"] == "4"

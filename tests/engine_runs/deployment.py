@@ -65,10 +65,11 @@ class Deployment:
             f"from aiida import load_profile, orm\nload_profile()\n{code}",
         )
 
-    def setup(self, *options: str) -> None:
+    def setup(self, pw: str, *options: str) -> None:
         """Make profile, computers, codes and start the daemon, as ``make setup`` does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.run(sys.executable, "setup_profiles/aiida_profile.py", "setup", *options)
+        hp = str(Path(pw).with_name("hp.x"))
+        self.run(sys.executable, "setup_profiles/aiida_profile.py", "setup", "--pw", pw, "--hp", hp, *options)
 
     def stop(self) -> None:
         """Stop the daemon."""

@@ -8,13 +8,13 @@ import pytest
 
 from tests.engine_runs.deployment import Deployment, small_config
 
-pytestmark = [pytest.mark.daemon, pytest.mark.usefixtures("pw_executable", "pseudopotential_folder")]
+pytestmark = pytest.mark.daemon
 
 
 @pytest.fixture
-def deployment(tmp_path):
+def deployment(tmp_path, pw_executable, pseudopotential_folder):
     made = Deployment(tmp_path / ".aiida")
-    made.setup()
+    made.setup(pw_executable)
     yield made
     made.stop()
 
