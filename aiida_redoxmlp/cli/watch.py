@@ -12,7 +12,7 @@ from rich.console import Console
 
 __all__ = ("describe", "walk", "watch")
 
-_INTERVAL_S = 1.0
+_INTERVAL_S = 3.0
 
 
 def walk(process: orm.ProcessNode, depth: int = 0) -> Iterator[tuple[int, str, orm.ProcessNode]]:
