@@ -35,10 +35,10 @@ SMALL: dict[str, Any] = {
 class Deployment:
     """One AiiDA configuration folder with a profile, a daemon and codes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         path = os.pathsep.join([str(BIN), str(CHECKOUT / ".qe" / "bin"), os.environ["PATH"]])
-        self.environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path, "PYTHONUNBUFFERED": "1"}
+        self.environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path, "PYTHONUNBUFFERED": "1", **environment}
 
     def run(self, *command: str, check: bool = True, timeout: float = 600) -> str:
         """Run a command in this deployment and return what it printed."""
