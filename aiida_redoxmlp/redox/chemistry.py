@@ -49,9 +49,7 @@ class RedoxChemistry(BaseModel):
     def allowed_on(self, symbols: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """Return the allowed states of the redox elements among ``symbols``."""
         table = self.table()
-        return {
-            symbol: table.elements[symbol].states for symbol in sorted(set(symbols)) if table.is_redox(symbol)
-        }
+        return {symbol: table.elements[symbol].states for symbol in sorted(set(symbols)) if table.is_redox(symbol)}
 
     def sites_and_background(self, symbols: Sequence[str]) -> tuple[tuple[int, ...], list[int]]:
         """Return the redox sites and the oxidation states of all other atoms, 0 on the redox sites.
@@ -66,9 +64,7 @@ class RedoxChemistry(BaseModel):
                 f"The structure of {', '.join(sorted(set(symbols)))} has no redox site; "
                 "give `allowed_states` for at least one of its d or f elements."
             )
-        return sites, [
-            0 if index in sites else table.fixed_state(symbol) for index, symbol in enumerate(symbols)
-        ]
+        return sites, [0 if index in sites else table.fixed_state(symbol) for index, symbol in enumerate(symbols)]
 
     def why_not(self, symbols: Sequence[str], states: Sequence[int]) -> str | None:
         """Return the sentence that says why a pattern does not fit a structure, or None when it does."""

@@ -43,9 +43,7 @@ def shannon_radius(element: str, state: int, coordination: int = 6, *, low_spin:
     """
     table = _radii_by_coordination(element, low_spin=low_spin)
     if not table:
-        raise InputError(
-            f"Shannon's table has no cation of {element}; give redox elements that form cations."
-        )
+        raise InputError(f"Shannon's table has no cation of {element}; give redox elements that form cations.")
     nearest_six = sorted(table, key=lambda number: (abs(number - 6), number))
     candidates = [coordination, *nearest_six] if coordination in table else nearest_six
     reached = [number for number in candidates if min(table[number]) <= state <= max(table[number])]
@@ -110,15 +108,11 @@ def pre_distort(
     shifted = np.setdiff1d(np.concatenate([shells[site][0] for site in pattern.sites]), pattern.sites)
     displacements[list(pattern.sites)] = 0.0
     if len(shifted):
-        displacements[shifted] -= np.average(
-            displacements[shifted], axis=0, weights=atoms.get_masses()[shifted]
-        )
+        displacements[shifted] -= np.average(displacements[shifted], axis=0, weights=atoms.get_masses()[shifted])
     return positions + displacements
 
 
-def _ligands_of_sites(
-    atoms: Atoms, sites: tuple[int, ...]
-) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+def _ligands_of_sites(atoms: Atoms, sites: tuple[int, ...]) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Return the ligands of several sites with one neighbour search, by site."""
     centres, others, lengths, vectors = neighbor_list("ijdD", atoms, _LONGEST_BOND)
     is_anion = np.array([symbol in ANIONS for symbol in atoms.get_chemical_symbols()])

@@ -148,9 +148,7 @@ def count_distinct_patterns(
     fixed = 0
     for permutation in group:
         cycles = _cycles(permutation, sites)
-        fixed += count_patterns(
-            [[state * len(cycle) for state in allowed[cycle[0]]] for cycle in cycles], charge
-        )
+        fixed += count_patterns([[state * len(cycle) for state in allowed[cycle[0]]] for cycle in cycles], charge)
     return fixed // len(group)
 
 
@@ -216,9 +214,7 @@ def _checked_sites(
         )
     if sites[0] < 0 or sites[-1] >= len(symbols):
         wrong = sites[0] if sites[0] < 0 else sites[-1]
-        raise InputError(
-            f"Redox site {wrong} does not exist; the structure's atoms are 0 to {len(symbols) - 1}."
-        )
+        raise InputError(f"Redox site {wrong} does not exist; the structure's atoms are 0 to {len(symbols) - 1}.")
     for site in sites:
         if not allowed_states.get(symbols[site]):
             known = ", ".join(allowed_states) or "none"
@@ -240,11 +236,7 @@ def _not_closed(
     elements = sorted({symbols[site] for site in sites})
     states = "; ".join(f"{element}: {sorted(set(allowed_states[element]))}" for element in elements)
     within = reachable[0] <= charge <= reachable[-1]
-    values = (
-        ", ".join(f"{value:+d}" for value in reachable)
-        if within
-        else f"{reachable[0]:+d} to {reachable[-1]:+d}"
-    )
+    values = ", ".join(f"{value:+d}" for value in reachable) if within else f"{reachable[0]:+d} to {reachable[-1]:+d}"
     return ClosureError(
         f"No assignment of the allowed states ({states}) to the {len(sites)} redox sites has the charge "
         f"{charge:+d}; they reach {values}: change the total charge or allow another state."

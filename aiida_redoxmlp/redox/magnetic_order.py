@@ -22,9 +22,7 @@ _COUPLING_RANGE = 3.0  # Å beyond the shortest redox-redox distance
 _EXACT_UP_TO = 16  # sites; 2^15 orders are tried at once
 
 
-def moment_signs(
-    atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder | Sequence[int]
-) -> tuple[int, ...]:
+def moment_signs(atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder | Sequence[int]) -> tuple[int, ...]:
     """Return the sign of the moment of every redox site.
 
     ``antiferromagnetic`` is the ground state of an Ising antiferromagnet on the redox sites, periodic images
@@ -52,8 +50,7 @@ def moment_signs(
         order = _exact_cut(couplings) if len(redox_sites) <= _EXACT_UP_TO else _greedy_cut(couplings)
     elif isinstance(order, str):
         raise InputError(
-            f"The magnetic order {order!r} is unknown; write ferromagnetic, antiferromagnetic or a list of "
-            "signs."
+            f"The magnetic order {order!r} is unknown; write ferromagnetic, antiferromagnetic or a list of signs."
         )
     signs = tuple(int(sign) for sign in order)
     if len(signs) != len(redox_sites) or any(sign not in (-1, 1) for sign in signs):

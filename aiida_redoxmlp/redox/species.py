@@ -52,9 +52,7 @@ class Species:
         """
         match = _LABEL.match(label)
         if match is None:
-            raise InputError(
-                f"{label!r} is not a species; write element, charge and sign, such as Mn3+ or O2-."
-            )
+            raise InputError(f"{label!r} is not a species; write element, charge and sign, such as Mn3+ or O2-.")
         sign = {"+": 1, "-": -1, None: 0}[match["sign"]]
         spin = {"up": 1, "down": -1, None: 0}[match["spin"]]
         return cls(match["element"], sign * int(match["size"] or 1), spin)

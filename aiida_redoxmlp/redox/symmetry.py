@@ -38,9 +38,7 @@ def site_permutations(
     kinds = np.asarray(atoms.numbers if labels is None else labels, dtype=np.int64)
     cell = np.asarray(atoms.cell.array, dtype=np.float64)
     fractional = np.asarray(atoms.get_scaled_positions(), dtype=np.float64)
-    symmetry = spglib.get_symmetry(
-        (cell.tolist(), fractional.tolist(), _compact(kinds).tolist()), symprec=symprec
-    )
+    symmetry = spglib.get_symmetry((cell.tolist(), fractional.tolist(), _compact(kinds).tolist()), symprec=symprec)
     if symmetry is None:
         raise InputError(
             f"spglib finds no symmetry of {atoms.get_chemical_formula()} at a tolerance of {symprec} Å; "

@@ -49,10 +49,10 @@ def _about_labels(summary: CampaignSummary) -> Iterator[str]:
 def _about_frames(summary: CampaignSummary) -> Iterator[str]:
     n_ambiguous, n_frames = summary.counts.n_ambiguous_frames, summary.counts.n_frames
     if n_ambiguous:
-        verb = "is" if n_ambiguous == 1 else "are"
+        verb, kept = ("is", "it was") if n_ambiguous == 1 else ("are", "they were")
         yield (
             f"{n_ambiguous} of {n_frames} frames {verb} ambiguous (the charges close only with doubt); "
-            "they were kept and marked, and training leaves them out unless asked otherwise."
+            f"{kept} kept and marked, and training leaves such frames out unless asked otherwise."
         )
 
 

@@ -15,7 +15,7 @@ from aiida_redoxmlp.report.summary_schema import CampaignSummary
 from aiida_redoxmlp.report.tables import tables_of
 from aiida_redoxmlp.report.timings import ProcessSpan
 from aiida_redoxmlp.report.verdict import certainty, headline
-from aiida_redoxmlp.report.wording import duration, share
+from aiida_redoxmlp.report.wording import duration
 
 __all__ = ("Tile", "render_page", "tiles_of")
 
@@ -76,7 +76,9 @@ def tiles_of(summary: CampaignSummary) -> list[Tile]:
             ),
         ]
     if summary.pattern_recovery is not None:
-        tiles.append(Tile(share(summary.pattern_recovery), "of them with DFT's pattern as the potential's lowest"))
+        tiles.append(
+            Tile(f"{100 * summary.pattern_recovery:.0f} %", "of them with DFT's pattern as the potential's lowest")
+        )
     return [*tiles, Tile(duration(summary.wall_time_s), "from submission to the last change")]
 
 

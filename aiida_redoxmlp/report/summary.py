@@ -92,6 +92,8 @@ def _formula(graph: CampaignGraph) -> str:
 
 
 def _exit_message(node: orm.ProcessNode) -> str | None:
+    if node.is_killed:
+        return node.exit_message or node.process_status or "it was killed"
     return node.exit_message or (str(node.exception).strip() if node.is_excepted else None)
 
 

@@ -42,16 +42,10 @@ class TrainJob(_JobFile):
     """Input of ``redoxmlp-run train``."""
 
     job: Literal["train"] = "train"
-    dataset: str = Field(
-        "dataset.npz", description="Dataset file; ambiguous frames are left out of training."
-    )
+    dataset: str = Field("dataset.npz", description="Dataset file; ambiguous frames are left out of training.")
     settings: TrainingSettings
-    validation_fraction: float = Field(
-        0.15, gt=0, lt=1, description="Share of the frames held out for early stopping."
-    )
-    include_ambiguous: bool = Field(
-        False, description="Train on frames whose charges close only with doubt as well."
-    )
+    validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the frames held out for early stopping.")
+    include_ambiguous: bool = Field(False, description="Train on frames whose charges close only with doubt as well.")
 
 
 class TrainOutput(_JobFile):
@@ -107,9 +101,7 @@ class FrameEvaluation(_JobFile):
     energy_mlp_std_ev: float
     force_mae_ev_per_angstrom: float
     max_force_std_ev_per_angstrom: float
-    lowest_pattern: list[int] | None = Field(
-        None, description="Lowest-energy pattern of this geometry, if asked for."
-    )
+    lowest_pattern: list[int] | None = Field(None, description="Lowest-energy pattern of this geometry, if asked for.")
 
 
 class EvaluateOutput(_JobFile):
@@ -142,9 +134,7 @@ class SearchJob(_JobFile):
     relax: bool = True
     force_tolerance: float = Field(0.02, gt=0, description="Largest force component at the end, in eV/Å.")
     max_steps: int = Field(200, ge=1)
-    pre_distortion: float = Field(
-        1.0, ge=0, description="Strength of the pattern's bond-length seed before relaxing."
-    )
+    pre_distortion: float = Field(1.0, ge=0, description="Strength of the pattern's bond-length seed before relaxing.")
     rattle: float = Field(
         0.02,
         ge=0,
@@ -158,9 +148,7 @@ class PatternResult(_JobFile):
 
     states: list[int]
     multiplicity: int = Field(description="Number of patterns equivalent to this one by symmetry.")
-    orbit: int = Field(
-        description="Patterns with the same number are equivalent by the symmetry of the parent."
-    )
+    orbit: int = Field(description="Patterns with the same number are equivalent by the symmetry of the parent.")
     energy_ev: float
     energy_std_ev: float
     energies_ev: list[float] = Field(description="Each committee member's energy at the relaxed geometry.")

@@ -75,17 +75,13 @@ def read_structure(path: Path) -> Configuration:
     shapes = {"numbers": (-1,), "positions": (-1, 3), "cell": (3, 3), "oxidation_states": (-1,)}
     missing = [key for key in shapes if not isinstance(content, dict) or key not in content]
     if missing:
-        raise InputError(
-            f"{path.name}: the key {missing[0]!r} is missing; a structure has {', '.join(shapes)}."
-        )
+        raise InputError(f"{path.name}: the key {missing[0]!r} is missing; a structure has {', '.join(shapes)}.")
     try:
         configuration = Configuration(
             numbers=np.array(content["numbers"], dtype=np.int64).reshape(shapes["numbers"]),
             positions=np.array(content["positions"], dtype=np.float64).reshape(shapes["positions"]),
             cell=np.array(content["cell"], dtype=np.float64).reshape(shapes["cell"]),
-            oxidation_states=np.array(content["oxidation_states"], dtype=np.int64).reshape(
-                shapes["oxidation_states"]
-            ),
+            oxidation_states=np.array(content["oxidation_states"], dtype=np.int64).reshape(shapes["oxidation_states"]),
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"{path.name} holds arrays of the wrong shape or type: {error}.") from error

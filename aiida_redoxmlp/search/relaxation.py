@@ -88,9 +88,7 @@ class _Walker:
         power = float((forces * self.velocity).sum())
         if power > 0:
             direction = forces / np.linalg.norm(forces)
-            self.velocity = (1 - self.alpha) * self.velocity + self.alpha * np.linalg.norm(
-                self.velocity
-            ) * direction
+            self.velocity = (1 - self.alpha) * self.velocity + self.alpha * np.linalg.norm(self.velocity) * direction
             if self.downhill_steps > fire.n_min:
                 self.dt = min(self.dt * fire.f_inc, fire.dt_max)
                 self.alpha *= fire.f_alpha
@@ -162,15 +160,11 @@ class Relaxer:
         """
         walkers = self._start(configurations)
         for step in range(1, self._max_steps + 1):
-            active = [
-                walker for walker in walkers if not walker.failed and walker.max_force > self._force_tolerance
-            ]
+            active = [walker for walker in walkers if not walker.failed and walker.max_force > self._force_tolerance]
             if not active:
                 break
             moved = [walker.next_configuration(self._fire) for walker in active]
-            for walker, configuration, evaluation in zip(
-                active, moved, self._potential.evaluate(moved), strict=True
-            ):
+            for walker, configuration, evaluation in zip(active, moved, self._potential.evaluate(moved), strict=True):
                 walker.accept(configuration, evaluation)
             if on_step is not None:
                 on_step(step, len(active), max(walker.max_force for walker in active))

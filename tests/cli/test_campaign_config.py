@@ -45,9 +45,7 @@ def test_misspelt_key_of_a_section_is_named_with_its_path(tmp_path, content):
 
 def test_value_that_is_not_allowed_is_told_with_the_alternatives(tmp_path, content):
     content["protocol"] = "fats"
-    with pytest.raises(
-        ConfigurationError, match=r"protocol: .*'demo', 'fast', 'balanced' or 'stringent'.*'fats'"
-    ):
+    with pytest.raises(ConfigurationError, match=r"protocol: .*'demo', 'fast', 'balanced' or 'stringent'.*'fats'"):
         load_config(write(tmp_path, content))
 
 
@@ -67,9 +65,7 @@ def test_structure_is_found_beside_the_configuration(tmp_path, content):
 
 
 def test_gpus_become_a_gres_request():
-    options = Resources(
-        gpus=2, gpu_type="h100", partition="gpu", walltime_s=600, cores_per_process=4
-    ).options()
+    options = Resources(gpus=2, gpu_type="h100", partition="gpu", walltime_s=600, cores_per_process=4).options()
     assert options["custom_scheduler_commands"] == "#SBATCH --gres=gpu:h100:2"
     assert options["queue_name"] == "gpu"
     assert options["max_wallclock_seconds"] == 600

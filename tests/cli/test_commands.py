@@ -91,7 +91,9 @@ def test_lineage_of_something_else_is_refused(invoke, aiida_profile_clean):
 
 
 def test_lineage_of_a_model_nothing_taught_is_empty(invoke, aiida_profile_clean, tmp_path):
-    (tmp_path / "model.json").write_text('{"engine": "mace", "encoding": {"name": "none", "stand_ins": {}}, "members": []}')
+    (tmp_path / "model.json").write_text(
+        '{"engine": "mace", "encoding": {"name": "none", "stand_ins": {}}, "members": []}'
+    )
     model = ModelData.from_folder(tmp_path).store()
     answer = invoke("query", "lineage", model.uuid, "--json")
     assert answer.exit_code == 0

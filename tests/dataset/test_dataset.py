@@ -17,9 +17,7 @@ def test_the_same_physics_found_twice_counts_once() -> None:
 
 def test_a_relabelled_frame_is_another_frame() -> None:
     (frame,) = toy_frames(1)
-    swapped = replace(
-        frame, configuration=replace(frame.configuration, oxidation_states=np.array([3, 2, -2, -2]))
-    )
+    swapped = replace(frame, configuration=replace(frame.configuration, oxidation_states=np.array([3, 2, -2, -2])))
     assert len(Dataset([frame, swapped]).deduplicated()) == 2
 
 

@@ -98,7 +98,7 @@ def test_plain_numpy_reads_the_file(tmp_path: Path) -> None:
 def test_many_frames_are_one_small_file(tmp_path: Path) -> None:
     frames = toy_frames(1) * 1000
     write_dataset(tmp_path / "dataset.npz", frames)
-    assert os.listdir(tmp_path) == ["dataset.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset.npz"]
     assert (tmp_path / "dataset.npz").stat().st_size < 1000 * 4 * 3 * 8
 
 
@@ -137,7 +137,11 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     write_dataset(path, toy_frames(2))
     with np.load(path) as archive:
         arrays = dict(archive)
-    for name, wrong in (("n_atoms", np.array([4, 5])), ("energies", np.array([1.0])), ("n_redox_sites", np.array([2, 1]))):
+    for name, wrong in (
+        ("n_atoms", np.array([4, 5])),
+        ("energies", np.array([1.0])),
+        ("n_redox_sites", np.array([2, 1])),
+    ):
         np.savez(path, **{**arrays, name: wrong})
         with pytest.raises(OutputFormatError, match="lengths disagree"):
             read_dataset(path)
@@ -159,7 +163,7 @@ def test_missing_file_and_newer_schema_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no dataset file .*missing\.npz"):
         read_dataset(tmp_path / "missing.npz")
     np.savez(tmp_path / "newer.npz", schema_version=np.array(99))
-    with pytest.raises(InputError, match="schema version 99.*update aiida-redoxmlp"):
+    with pytest.raises(InputError, match=r"schema version 99.*update aiida-redoxmlp"):
         read_dataset(tmp_path / "newer.npz")
 
 

@@ -38,7 +38,13 @@ class Deployment:
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         path = os.pathsep.join([str(BIN), str(CHECKOUT / ".qe" / "bin"), os.environ["PATH"]])
-        self.environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path, "PYTHONUNBUFFERED": "1", **environment}
+        self.environment = {
+            **os.environ,
+            "AIIDA_PATH": str(folder),
+            "PATH": path,
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
 
     def run(self, *command: str, check: bool = True, timeout: float = 600) -> str:
         """Run a command in this deployment and return what it printed."""

@@ -26,9 +26,7 @@ class Springs:
         self.places = toy_frames(1)[0].configuration.positions
         self.stress_requests: list[bool] = []
 
-    def evaluate(
-        self, configurations: Sequence[Configuration], *, stress: bool = False
-    ) -> list[CommitteeEvaluation]:
+    def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         self.stress_requests.append(stress)
         results = []
         for one in configurations:

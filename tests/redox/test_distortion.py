@@ -33,9 +33,7 @@ def _distorted(atoms: Atoms, states: tuple[int, ...], strength: float = 1.0) -> 
         ("Ce", 3, 8, False, 1.143),
     ],
 )
-def test_radii_are_shannons(
-    element: str, state: int, coordination: int, low_spin: bool, radius: float
-) -> None:
+def test_radii_are_shannons(element: str, state: int, coordination: int, low_spin: bool, radius: float) -> None:
     assert shannon_radius(element, state, coordination, low_spin=low_spin) == pytest.approx(radius)
 
 
@@ -62,9 +60,7 @@ def test_manganese_has_six_oxygen_ligands(beta: Atoms, olivine: Atoms) -> None:
 def test_bonds_of_beta_become_those_that_make_the_pattern_stick(beta: Atoms, states: tuple[int, int]) -> None:
     """Mn2+-O 2.13 Å and Mn3+-O 2.03 Å around 2.08 Å made pw.x land on the pattern."""
     distorted = _distorted(beta, states)
-    changes = {
-        state: _mean_bond(distorted, site) - _mean_bond(beta, site) for site, state in enumerate(states)
-    }
+    changes = {state: _mean_bond(distorted, site) - _mean_bond(beta, site) for site, state in enumerate(states)}
     assert changes[2] == pytest.approx(0.05, abs=0.005)
     assert changes[3] == pytest.approx(-0.05, abs=0.005)
 
@@ -72,10 +68,7 @@ def test_bonds_of_beta_become_those_that_make_the_pattern_stick(beta: Atoms, sta
 def test_only_ligands_move_and_the_centre_of_mass_stays(beta: Atoms) -> None:
     beta.positions[-2] += [0.05, 0.03, -0.02]  # without symmetry the drift does not vanish by itself
     distorted = _distorted(beta, (2, 3))
-    moved = {
-        beta[index].symbol
-        for index in np.flatnonzero(np.abs(distorted.positions - beta.positions).max(axis=1))
-    }
+    moved = {beta[index].symbol for index in np.flatnonzero(np.abs(distorted.positions - beta.positions).max(axis=1))}
     assert moved == {"O"}
     assert distorted.get_center_of_mass() == pytest.approx(beta.get_center_of_mass(), abs=1e-10)
 
@@ -92,10 +85,7 @@ def test_pattern_of_one_state_leaves_the_structure_alone(beta: Atoms) -> None:
 
 
 def test_equivalent_patterns_give_equivalent_structures(beta: Atoms) -> None:
-    spectra = [
-        np.sort(_distorted(beta, states).get_all_distances(mic=True), axis=None)
-        for states in ((2, 3), (3, 2))
-    ]
+    spectra = [np.sort(_distorted(beta, states).get_all_distances(mic=True), axis=None) for states in ((2, 3), (3, 2))]
     assert spectra[0] == pytest.approx(spectra[1], abs=1e-4)
 
 

@@ -38,9 +38,7 @@ def test_count_agrees_with_brute_force(sites_allowed: list[list[int]], charge: i
     assert count_patterns(sites_allowed, charge) == sum(sum(one) == charge for one in product(*sites_allowed))
 
 
-@given(
-    st.lists(st.sampled_from(["Mn", "Fe", "O"]), min_size=1, max_size=7), state_sets, state_sets, st.data()
-)
+@given(st.lists(st.sampled_from(["Mn", "Fe", "O"]), min_size=1, max_size=7), state_sets, state_sets, st.data())
 def test_stream_is_every_balanced_pattern_once_in_ascending_order(
     symbols: list[str], manganese: list[int], iron: list[int], data: st.DataObject
 ) -> None:
@@ -64,9 +62,7 @@ def test_count_of_a_large_cell_needs_no_enumeration() -> None:
 
 
 @given(st.lists(st.permutations(range(5)), min_size=1, max_size=2), st.integers(10, 20))
-def test_orbits_partition_the_patterns_and_agree_with_burnside(
-    generators: list[list[int]], charge: int
-) -> None:
+def test_orbits_partition_the_patterns_and_agree_with_burnside(generators: list[list[int]], charge: int) -> None:
     group = _group(generators)
     patterns = list(charge_balanced_patterns(["Mn"] * 5, range(5), MANGANESE, charge))
     orbits = distinct_patterns(patterns, group)
@@ -91,9 +87,7 @@ def test_half_lithiated_olivine_has_six_patterns_of_which_three_are_distinct(oli
 
 def test_equivalent_patterns_have_the_same_distance_between_their_holes(olivine: Atoms) -> None:
     sites = [index for index, symbol in enumerate(olivine.get_chemical_symbols()) if symbol == "Mn"]
-    patterns = [
-        Pattern(tuple(sites), tuple(3 if s in pair else 2 for s in sites)) for pair in combinations(sites, 2)
-    ]
+    patterns = [Pattern(tuple(sites), tuple(3 if s in pair else 2 for s in sites)) for pair in combinations(sites, 2)]
     for orbit in distinct_patterns(patterns, site_permutations(olivine)):
         distances = [
             olivine.get_distance(

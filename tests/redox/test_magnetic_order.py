@@ -19,9 +19,7 @@ def _manganese(atoms: Atoms) -> list[int]:
 
 def _nearest_pairs_are_antiparallel(atoms: Atoms, sites: list[int], signs: tuple[int, ...]) -> bool:
     distances = atoms.get_all_distances(mic=True)[np.ix_(sites, sites)] + 1e3 * np.eye(len(sites))
-    return all(
-        signs[i] == -signs[j] for i, j in zip(*np.nonzero(distances < distances.min() + 0.05), strict=True)
-    )
+    return all(signs[i] == -signs[j] for i, j in zip(*np.nonzero(distances < distances.min() + 0.05), strict=True))
 
 
 def test_ferromagnetic_moments_are_parallel(olivine: Atoms) -> None:
@@ -68,9 +66,7 @@ def test_order_does_not_depend_on_the_numbering_or_the_origin(permutation: list[
 
 
 def test_frustrated_triangle_keeps_two_of_three_bonds_antiparallel() -> None:
-    atoms = Atoms(
-        "Mn3", positions=[[0, 0, 0], [3, 0, 0], [1.5, 1.5 * 3**0.5, 0]], cell=[20, 20, 20], pbc=True
-    )
+    atoms = Atoms("Mn3", positions=[[0, 0, 0], [3, 0, 0], [1.5, 1.5 * 3**0.5, 0]], cell=[20, 20, 20], pbc=True)
     signs = moment_signs(atoms, range(3), "antiferromagnetic")
     bonds = [signs[i] * signs[j] for i, j in ((0, 1), (0, 2), (1, 2))]
     assert sum(bonds) == min(sum((a * b, a * c, b * c)) for a, b, c in product((-1, 1), repeat=3))

@@ -39,9 +39,7 @@ def test_high_spin_follows_hunds_rule(orbital_l: int, data: st.DataObject) -> No
     assert majority - minority == min(n_electrons, 2 * n_levels - n_electrons)
 
 
-@pytest.mark.parametrize(
-    ("n_electrons", "unpaired"), [(3, 3), (4, 2), (5, 1), (6, 0), (7, 1), (8, 2), (9, 1), (10, 0)]
-)
+@pytest.mark.parametrize(("n_electrons", "unpaired"), [(3, 3), (4, 2), (5, 1), (6, 0), (7, 1), (8, 2), (9, 1), (10, 0)])
 def test_low_spin_pairs_in_t2g(n_electrons: int, unpaired: int) -> None:
     majority, minority = channel_electrons(n_electrons, low_spin=True)
     assert majority - minority == unpaired
@@ -65,9 +63,7 @@ def test_seed_is_the_one_that_reached_digital_states(beta: Atoms) -> None:
 
 
 def test_opposite_signs_swap_the_spin_channels(beta: Atoms) -> None:
-    up, down = (
-        build_seed(beta, Pattern((0,), (3,)), signs=(sign,), valence_electrons=VALENCE) for sign in (1, -1)
-    )
+    up, down = (build_seed(beta, Pattern((0,), (3,)), signs=(sign,), valence_electrons=VALENCE) for sign in (1, -1))
     assert _channel(up, "Mn1", 1) == _channel(down, "Mn1", 2)
     assert up.starting_magnetization["Mn1"] == -down.starting_magnetization["Mn1"]
 
@@ -102,9 +98,7 @@ def test_low_spin_cobalt_has_no_moment() -> None:
 
 
 def test_lanthanides_fill_an_f_shell() -> None:
-    seed = build_seed(
-        bulk("GdN", "rocksalt", a=5.0), Pattern((0,), (3,)), signs=(1,), valence_electrons=VALENCE
-    )
+    seed = build_seed(bulk("GdN", "rocksalt", a=5.0), Pattern((0,), (3,)), signs=(1,), valence_electrons=VALENCE)
     assert _channel(seed, "Gd1", 1) == [1.0] * 7
     assert seed.starting_magnetization["Gd1"] == pytest.approx(0.7)
 
@@ -117,9 +111,7 @@ def test_sites_share_kinds_only_beyond_the_ten_that_quantum_espresso_takes(olivi
     sites = tuple(index for index, symbol in enumerate(doubled.get_chemical_symbols()) if symbol == "Mn")
     states, signs = (2, 3, 2, 3) * 2, (1, 1, -1, -1) * 2
     large = build_seed(doubled, Pattern(sites, states), signs=signs, valence_electrons=VALENCE)
-    by_kind = {
-        large.kinds[site]: (state, sign) for site, state, sign in zip(sites, states, signs, strict=True)
-    }
+    by_kind = {large.kinds[site]: (state, sign) for site, state, sign in zip(sites, states, signs, strict=True)}
     assert len(set(large.kinds)) == 7
     assert [by_kind[large.kinds[site]] for site in sites] == list(zip(states, signs, strict=True))
 

@@ -117,3 +117,12 @@ def test_colours_of_redox_species_do_not_depend_on_spectators():
     many = species_colours(["Li+", "Mn3+", "O2-", "Mn2+", "P5+"], ["Mn"])
     assert {label: many[label] for label in few} == few
     assert len(set(many.values())) == len(many)
+
+
+def test_log_ticks_are_one_two_five_within_the_data():
+    assert learning_curves.log_ticks(np.array([0.9, 47.0])) == pytest.approx([1, 2, 5, 10, 20, 50])
+
+
+@pytest.mark.parametrize("values", [[417.0, 423.0], [0.0, 1.0, 100.0], [-1.0, 50.0], [np.nan, 1.0]])
+def test_narrow_or_not_positive_curves_get_a_linear_axis(values):
+    assert learning_curves.log_ticks(np.array(values)) == []

@@ -38,9 +38,7 @@ class Oracle:
         self.energy_error = energy_error
         self.calls = 0
 
-    def evaluate(
-        self, configurations: Sequence[Configuration], *, stress: bool = False
-    ) -> list[CommitteeEvaluation]:
+    def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         self.calls += 1
         return [self._one(configuration) for configuration in configurations]
 
@@ -58,9 +56,7 @@ Prepare = Callable[..., Oracle]
 
 @pytest.fixture
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
-    def prepare(
-        frames: Sequence[Frame], allowed: dict[str, list[int]] | None = None, **oracle: float
-    ) -> Oracle:
+    def prepare(frames: Sequence[Frame], allowed: dict[str, list[int]] | None = None, **oracle: float) -> Oracle:
         write_dataset(tmp_path / "dataset.npz", frames)
         (tmp_path / INPUT_FILE).write_text(EvaluateJob(allowed_states=allowed or {}).model_dump_json())
         potential = Oracle(frames, **oracle)
@@ -83,9 +79,7 @@ def test_errors_are_those_the_potential_makes(tmp_path: Path, prepare: Prepare) 
     assert output.force_mae_ev_per_angstrom == pytest.approx(0.5 / 12)
     assert output.force_rmse_ev_per_angstrom == pytest.approx(0.5 / np.sqrt(12))
     assert all(frame.energy_mlp_std_ev == pytest.approx(0.02) for frame in output.frames)
-    assert all(
-        frame.max_force_std_ev_per_angstrom == pytest.approx(0.1 * np.sqrt(3)) for frame in output.frames
-    )
+    assert all(frame.max_force_std_ev_per_angstrom == pytest.approx(0.1 * np.sqrt(3)) for frame in output.frames)
 
 
 def test_the_species_that_is_wrong_is_named(tmp_path: Path, prepare: Prepare) -> None:

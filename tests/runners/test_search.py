@@ -97,9 +97,7 @@ def test_progress_is_a_line_of_json_a_sign_of_life(job_folder: Path) -> None:
         ("structure.json", {"numbers": [25, 25]}, "2 numbers, 13 positions and 13 oxidation states"),
     ],
 )
-def test_bad_input_is_said_in_a_sentence(
-    job_folder: Path, file: str, change: dict[str, object], message: str
-) -> None:
+def test_bad_input_is_said_in_a_sentence(job_folder: Path, file: str, change: dict[str, object], message: str) -> None:
     _change(job_folder / file, **change)
     with pytest.raises(InputError, match=message):
         search.run(job_folder)

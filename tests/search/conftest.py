@@ -76,9 +76,7 @@ def _neighbours(configuration: Configuration) -> tuple[np.ndarray, np.ndarray, n
     return i, j, vectors[kept]
 
 
-def _pair(
-    r: np.ndarray, products: np.ndarray, contacts: np.ndarray, repulsion: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _pair(r: np.ndarray, products: np.ndarray, contacts: np.ndarray, repulsion: float) -> tuple[np.ndarray, np.ndarray]:
     """Energy in eV of a pair at distance ``r`` in Å, and its derivative.
 
     At ``repulsion`` 1 the two forces of an isolated pair of opposite ions balance where the ions touch.
@@ -99,7 +97,5 @@ def parent() -> Configuration:
     """β-Li½MnPO4 with the states of what does not change, 0 on Mn."""
     atoms = read(Path(__file__).parents[2] / "examples" / "structures" / "beta-Li0.5MnPO4.cif")
     fixed = {"Mn": 0, "Li": 1, "P": 5, "O": -2}
-    atoms.new_array(
-        OXIDATION_STATES_ARRAY, np.array([fixed[symbol] for symbol in atoms.get_chemical_symbols()])
-    )
+    atoms.new_array(OXIDATION_STATES_ARRAY, np.array([fixed[symbol] for symbol in atoms.get_chemical_symbols()]))
     return Configuration.from_ase(atoms)

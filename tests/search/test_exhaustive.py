@@ -40,9 +40,7 @@ def test_equivalent_patterns_relax_to_the_same_energy(committee, parent) -> None
 def test_reduction_by_symmetry_searches_one_pattern_an_orbit(committee, parent) -> None:
     large = _doubled(parent)
     reduced = search_exhaustive(large, _doubled_settings(large, relax=False), committee)
-    full = search_exhaustive(
-        large, _doubled_settings(large, relax=False, reduce_by_symmetry=False), committee
-    )
+    full = search_exhaustive(large, _doubled_settings(large, relax=False, reduce_by_symmetry=False), committee)
     assert reduced.n_patterns_total == full.n_patterns_total == len(full.patterns) == 6
     assert len(reduced.patterns) == reduced.n_patterns_distinct == 3
     assert [one.multiplicity for one in reduced.patterns] == [2, 2, 2]
@@ -70,9 +68,7 @@ def test_winner_is_the_lowest_of_all_patterns(committee, parent) -> None:
         if sum(states) == 10:
             oxidation_states = large.oxidation_states.copy()
             oxidation_states[list(settings.redox_sites)] = states
-            brute_force[states] = committee.evaluate([replace(large, oxidation_states=oxidation_states)])[
-                0
-            ].energy
+            brute_force[states] = committee.evaluate([replace(large, oxidation_states=oxidation_states)])[0].energy
     energies = [one.relaxation.evaluation.energy for one in result.patterns]
     assert energies == sorted(energies)
     assert {one.pattern.states: one.relaxation.evaluation.energy for one in result.patterns} == pytest.approx(
@@ -83,9 +79,7 @@ def test_winner_is_the_lowest_of_all_patterns(committee, parent) -> None:
 def test_broken_symmetry_tells_the_patterns_apart(committee, parent) -> None:
     positions = parent.positions.copy()
     positions[-1, 2] += 0.3
-    result = search_exhaustive(
-        parent.moved_to(positions), replace(BETA, relax=False, pre_distortion=0), committee
-    )
+    result = search_exhaustive(parent.moved_to(positions), replace(BETA, relax=False, pre_distortion=0), committee)
     low, high = result.patterns
     assert result.n_patterns_distinct == 2
     assert low.relaxation.evaluation.energy < high.relaxation.evaluation.energy - 0.01
@@ -126,9 +120,7 @@ def test_states_of_the_other_atoms_belong_to_the_symmetry(committee, parent) -> 
 def test_states_given_on_redox_sites_do_not_matter(committee, parent) -> None:
     states = parent.oxidation_states.copy()
     states[:2] = (3, 2)
-    result = search_exhaustive(
-        replace(parent, oxidation_states=states), replace(BETA, relax=False), committee
-    )
+    result = search_exhaustive(replace(parent, oxidation_states=states), replace(BETA, relax=False), committee)
     assert (result.n_patterns_total, result.n_patterns_distinct) == (2, 1)
 
 

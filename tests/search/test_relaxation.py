@@ -54,9 +54,7 @@ def test_relaxed_forces_vanish_and_energies_decrease(committee, rattled) -> None
 
 def test_rattled_geometries_of_equivalent_patterns_fall_into_the_same_minimum(committee, rattled) -> None:
     results = Relaxer(committee, force_tolerance=0.002, max_steps=1000).relax(rattled[1:])
-    assert [one.evaluation.energy for one in results] == pytest.approx(
-        [results[0].evaluation.energy] * 3, abs=1e-3
-    )
+    assert [one.evaluation.energy for one in results] == pytest.approx([results[0].evaluation.energy] * 3, abs=1e-3)
 
 
 def test_path_of_a_configuration_does_not_depend_on_its_batch(committee, rattled) -> None:
@@ -108,11 +106,7 @@ class _Breaking:
         self.calls -= 1
         evaluations = self.committee.evaluate(configurations)
         broken = np.full(2, np.nan)
-        return (
-            [CommitteeEvaluation(broken, one.forces) for one in evaluations]
-            if self.calls < 0
-            else evaluations
-        )
+        return [CommitteeEvaluation(broken, one.forces) for one in evaluations] if self.calls < 0 else evaluations
 
 
 def test_configuration_without_finite_numbers_stays_where_it_last_had_some(committee, rattled) -> None:

@@ -80,7 +80,7 @@ def draw_plotly(data: ErrorBars) -> go.Figure:
         texts = [f"{value:.3g}" if np.isfinite(value) else "" for value in values]
         figure.add_trace(go.Bar(x=list(data.groups), y=values, text=texts, **common), row=1, col=2)
     figure.update_yaxes(title_text="energy MAE / meV per atom", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title_text="force MAE / meV Å<sup>−1</sup>", rangemode="tozero", row=1, col=2)
+    figure.update_yaxes(title_text="force MAE / meV per Å", rangemode="tozero", row=1, col=2)
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_layout(barmode="group", bargap=0.25)
     return finish_plotly(figure, height=400, legend_rows=1, title_px=14)
@@ -112,7 +112,7 @@ def draw_matplotlib(data: ErrorBars) -> Figure:
     energies.set_xticks([0], ["all frames"])
     forces.set_xticks(np.arange(len(data.groups)), data.groups)
     energies.set_ylabel("energy MAE / meV per atom")
-    forces.set_ylabel(r"force MAE / meV Å$^{-1}$")
+    forces.set_ylabel("force MAE / meV per Å")
     for axis in (energies, forces):
         axis.grid(visible=False, axis="x")
         axis.margins(y=0.12)

@@ -31,6 +31,7 @@ __all__ = ("MAX_POINTS", "EnergyParity", "ForceParity", "Parity", "collect", "dr
 MAX_POINTS = 6000
 """Force components drawn a panel; of more, every n-th atom is drawn."""
 
+_SIZES_PX = (8, 11)
 _NAMES = {"evaluate_aware": ("redox-aware", AWARE, 0), "evaluate_baseline": ("redox-unaware", BASELINE, 1)}
 
 
@@ -150,36 +151,11 @@ def draw_plotly(data: Parity) -> go.Figure:
     titles = ["Energy", *(f"Forces, {one.name}" for one in data.forces)]
     figure = make_subplots(rows=1, cols=panels, subplot_titles=titles, horizontal_spacing=0.09)
     _diagonal(figure, data.energy_range, 1)
+    for one in reversed(data.energies):  # the redox-aware points on top
+        figure.add_trace(_energy_points(one), row=1, col=1)
     for one in data.energies:
-        symbol = PLOTLY_SYMBOLS[one.symbol]
-        figure.add_trace(
-            go.Scatter(
-                x=one.dft,
-                y=one.mlp,
-                mode="markers",
-                name=one.name,
-                error_y={
-                    "array": one.mlp_std,
-                    "thickness": 1,
-                    "width": 2,
-                    "color": with_alpha(one.colour, 0.6),
-                },
-                marker={
-                    "size": 9,
-                    "color": one.colour,
-                    "symbol": [f"{symbol}-open" if doubt else symbol for doubt in one.ambiguous],
-                    "line": {"width": 1.5, "color": one.colour},
-                },
-                text=one.frames,
-                hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>" + one.name + "</extra>",
-                showlegend=False,
-            ),
-            row=1,
-            col=1,
-        )
-        figure.add_trace(
-            legend_entry(one.name, mode="markers", marker={"symbol": symbol, "size": 9, "color": one.colour})
-        )
+        marker = {"symbol": PLOTLY_SYMBOLS[one.symbol], "size": 9, "color": one.colour}
+        figure.add_trace(legend_entry(one.name, mode="markers", marker=marker))
     if any(one.ambiguous.any() for one in data.energies):
         hollow = {"symbol": "circle-open", "size": 9, "color": DFT, "line": {"width": 1.5}}
         figure.add_trace(legend_entry("ambiguous frame", mode="markers", marker=hollow))
@@ -189,6 +165,25 @@ def draw_plotly(data: Parity) -> go.Figure:
     figure.update_xaxes(title_text="DFT − mean of DFT / meV per atom", row=1, col=1)
     figure.update_yaxes(title_text="potential − mean of DFT / meV per atom", row=1, col=1)
     return finish_plotly(figure, height=470, legend_rows=1, title_px=28)
+
+
+def _energy_points(one: EnergyParity) -> go.Scatter:
+    symbol = PLOTLY_SYMBOLS[one.symbol]
+    return go.Scatter(
+        x=one.dft,
+        y=one.mlp,
+        mode="markers",
+        error_y={"array": one.mlp_std, "thickness": 1, "width": 2, "color": with_alpha(one.colour, 0.6)},
+        marker={
+            "size": _SIZES_PX[one.symbol],
+            "color": one.colour,
+            "symbol": [f"{symbol}-open" if doubt else symbol for doubt in one.ambiguous],
+            "line": {"width": 1.5, "color": one.colour},
+        },
+        text=one.frames,
+        hovertemplate="%{text}<br>DFT %{x:.2f}, potential %{y:.2f} meV/atom<extra>" + one.name + "</extra>",
+        showlegend=False,
+    )
 
 
 def _add_forces(figure: go.Figure, forces: ForceParity, data: Parity, panel: int) -> None:
@@ -208,8 +203,8 @@ def _add_forces(figure: go.Figure, forces: ForceParity, data: Parity, panel: int
             row=1,
             col=panel,
         )
-    figure.update_xaxes(title_text="DFT force component / eV Å<sup>−1</sup>", row=1, col=panel)
-    figure.update_yaxes(title_text="potential / eV Å<sup>−1</sup>", row=1, col=panel)
+    figure.update_xaxes(title_text="DFT force component / eV per Å", row=1, col=panel)
+    figure.update_yaxes(title_text="potential / eV per Å", row=1, col=panel)
 
 
 def _diagonal(figure: go.Figure, limits: tuple[float, float], panel: int) -> None:
@@ -234,7 +229,7 @@ def draw_matplotlib(data: Parity) -> Figure:
     for axis, limits in zip(row, [data.energy_range, *[data.force_range] * len(data.forces)], strict=True):
         axis.plot(limits, limits, color=DFT, linewidth=0.8, linestyle=":")
         axis.set(xlim=limits, ylim=limits, box_aspect=1)
-    handles = [_draw_energies(row[0], one) for one in data.energies]
+    handles = [_draw_energies(row[0], one) for one in reversed(data.energies)][::-1]
     if any(one.ambiguous.any() for one in data.energies):
         handles.append(
             Line2D([], [], linestyle="", marker="o", color=DFT, markerfacecolor="white", label="ambiguous frame")
@@ -249,8 +244,8 @@ def draw_matplotlib(data: Parity) -> Figure:
             axis.scatter(dft, mlp, s=12, marker=marker, color=data.colours[label], alpha=0.75, linewidths=0)
             points.append(Line2D([], [], linestyle="", marker=marker, color=data.colours[label], label=label))
         axis.set_title(f"Forces, {forces.name}", fontsize=10)
-        axis.set_xlabel(r"DFT force component / eV Å$^{-1}$")
-        axis.set_ylabel(r"potential / eV Å$^{-1}$")
+        axis.set_xlabel("DFT force component / eV per Å")
+        axis.set_ylabel("potential / eV per Å")
         handles += points if forces is data.forces[0] else []
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 9), frameon=False, fontsize=9)
     return figure
@@ -260,5 +255,14 @@ def _draw_energies(axis: Any, one: EnergyParity) -> Line2D:
     marker = MATPLOTLIB_SYMBOLS[one.symbol]
     axis.errorbar(one.dft, one.mlp, yerr=one.mlp_std, fmt="none", ecolor=one.colour, alpha=0.6, elinewidth=1)
     faces = ["white" if doubt else one.colour for doubt in one.ambiguous]
-    axis.scatter(one.dft, one.mlp, s=34, marker=marker, c=faces, edgecolors=one.colour, linewidths=1.3, zorder=3)
+    axis.scatter(
+        one.dft,
+        one.mlp,
+        s=0.5 * _SIZES_PX[one.symbol] ** 2,
+        marker=marker,
+        c=faces,
+        edgecolors=one.colour,
+        linewidths=1.3,
+        zorder=3,
+    )
     return Line2D([], [], linestyle="", marker=marker, color=one.colour, label=one.name)

@@ -27,6 +27,8 @@ _COLUMNS = 2
 _ROW_PX = 250
 _GAP_PX = 80
 _LINE = "#9A9A9A"
+_SIZES_PX = (13, 9, 7)
+"""Later sites are drawn on top, smaller, so that sites whose levels coincide are all seen."""
 
 
 def draw_plotly(data: Trajectories) -> go.Figure:
@@ -72,7 +74,7 @@ def _add_run(figure: go.Figure, run: Trajectory, data: Trajectories, where: dict
                 line={"color": _LINE, "width": 1},
                 marker={
                     "symbol": symbol,
-                    "size": 9,
+                    "size": _SIZES_PX[min(index, 2)],
                     "color": faces,
                     "line": {"width": 1.5, "color": colours},
                 },
@@ -146,7 +148,16 @@ def _draw_run(axis: Any, run: Trajectory, data: Trajectories) -> None:
         colours = [data.colours[name] for name in site.species]
         for values, faces in ((site.last_full, colours), (site.first_empty, ["white"] * len(colours))):
             axis.plot(run.steps, values, color=_LINE, linewidth=0.8, zorder=2)
-            axis.scatter(run.steps, values, s=32, marker=symbol, c=faces, edgecolors=colours, linewidths=1.3, zorder=3)
+            axis.scatter(
+                run.steps,
+                values,
+                s=0.5 * _SIZES_PX[min(index, 2)] ** 2,
+                marker=symbol,
+                c=faces,
+                edgecolors=colours,
+                linewidths=1.3,
+                zorder=3,
+            )
 
 
 def _matplotlib_legend(data: Trajectories) -> list[Any]:
