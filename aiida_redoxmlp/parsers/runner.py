@@ -43,10 +43,11 @@ class RunnerParser(Parser):
         return code.format(reason=reason)
 
     def last_words(self) -> str:
-        """The last line the program wrote to its standard error."""
+        """The last line the program wrote to its standard error, not counting source lines of a traceback."""
         if STDERR_FILE not in self.retrieved.base.repository.list_object_names():
             return ""
-        lines = self.retrieved.base.repository.get_object_content(STDERR_FILE, "r").strip().splitlines()
+        text = self.retrieved.base.repository.get_object_content(STDERR_FILE, "r")
+        lines = [line for line in text.splitlines() if line.strip() and not line[0].isspace()]
         return lines[-1] if lines else ""
 
     def parse(self, **kwargs: Any) -> ExitCode | None:

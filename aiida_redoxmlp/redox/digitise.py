@@ -21,7 +21,7 @@ __all__ = ("CLEAR_MARGIN", "LOWEST_CONFIDENCE", "Assignment", "digitise", "redox
 CLEAR_MARGIN = 3.0
 """Margin in nats, about 20 : 1, below which an assignment is ambiguous."""
 
-LOWEST_CONFIDENCE = 0.5
+LOWEST_CONFIDENCE = 0.75
 """Confidence of a site below which its assignment is ambiguous."""
 
 _SMALLEST_MOMENT = 0.5

@@ -129,35 +129,39 @@ class Uuids(_Part):
 class CampaignSummary(_Part):
     """Everything a campaign found, on one page. Energies in eV, lengths in Å, times in s."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = Field(1, description="Version of this schema.")
     material: str = Field(description="Name given to the campaign.")
     formula: str = Field("", description="Chemical formula of the cell.")
-    total_charge: int
+    total_charge: int = Field(description="Charge of the cell in units of e.")
     protocol: str | None = Field(None, description="Protocol whose settings the inputs have; null if none fits.")
-    is_demonstration: bool
+    is_demonstration: bool = Field(description="Low cutoffs, demonstration pseudopotentials or the demo protocol.")
     demonstration_note: str | None = Field(None, description="Sentence to print beside the numbers of such a run.")
-    phase: Literal["done", "failed", "running"]
-    exit_status: int | None = None
-    exit_message: str | None = None
-    started: str = Field(description="ISO 8601.")
-    last_change: str = Field(description="ISO 8601.")
-    wall_time_s: FiniteFloat
+    phase: Literal["done", "failed", "running"] = Field(description="A killed campaign has failed.")
+    exit_status: int | None = Field(None, description="Exit status of the campaign, once it ended.")
+    exit_message: str | None = Field(None, description="Why it failed.")
+    started: str = Field(description="Creation of the campaign's node, ISO 8601.")
+    last_change: str = Field(description="Last change of the campaign's node, ISO 8601.")
+    wall_time_s: FiniteFloat = Field(description="From one to the other.")
     site_labels: list[str] = Field(description="Redox sites as `Mn1`, `Mn2`, …, in the order of `states`.")
     site_indices: list[int] = Field(description="Index of each redox site in the structure, from 0.")
     patterns: list[PatternSummary] = Field(description="In ascending energy of the potential, once searched.")
-    ground_state: list[int] | None = None
-    decided_by: Literal["dft", "potential"] | None = None
+    ground_state: list[int] | None = Field(
+        None, description="Lowest pattern by DFT among those it confirmed, else by the potential."
+    )
+    decided_by: Literal["dft", "potential"] | None = Field(None, description="Whose energies ranked it lowest.")
     gap_ev: FiniteFloat | None = Field(None, description="From the ground state to the runner-up by the same judge.")
-    test_errors: HeldOutErrors
+    test_errors: HeldOutErrors = Field(description="Errors on the held-out frames, of both committees.")
     pattern_recovery: FiniteFloat | None = Field(
         None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."
     )
     counts: Counts
-    labels: list[LabelSummary]
-    stages: dict[str, StageTiming]
-    uuids: Uuids
-    versions: dict[str, str]
-    warnings: list[str]
+    labels: list[LabelSummary] = Field(description="Every DFT label, by stage and number.")
+    stages: dict[str, StageTiming] = Field(
+        description="Time of the stages that have a job: `relax`, `md`, `train`, `evaluate`, `search`, `check`."
+    )
+    uuids: Uuids = Field(description="The nodes behind the numbers.")
+    versions: dict[str, str] = Field(description="Versions by program.")
+    warnings: list[str] = Field(description="What a reader has to be warned of, one sentence each.")
 
     def write(self, path: Path) -> None:
         """Write the summary as JSON."""

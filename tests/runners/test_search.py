@@ -21,7 +21,7 @@ class SpringCommittee:
     def __init__(self, sites: np.ndarray) -> None:
         self.sites = sites
 
-    def evaluate(self, configurations, *, stress=False):  # noqa: ARG002
+    def evaluate(self, configurations, *, stress=False):
         evaluations = []
         for one in configurations:
             displacement = one.positions - self.sites

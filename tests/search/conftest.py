@@ -42,7 +42,7 @@ class IonicCommittee:
         self,
         configurations: Sequence[Configuration],
         *,
-        stress: bool = False,  # noqa: ARG002
+        stress: bool = False,
     ) -> list[CommitteeEvaluation]:
         self.batch_sizes.append(len(configurations))
         return [self._evaluate(configuration) for configuration in configurations]

@@ -102,7 +102,7 @@ class _Breaking:
     def __init__(self, committee, calls: int) -> None:
         self.committee, self.calls = committee, calls
 
-    def evaluate(self, configurations, *, stress=False):  # noqa: ARG002
+    def evaluate(self, configurations, *, stress=False):
         self.calls -= 1
         evaluations = self.committee.evaluate(configurations)
         broken = np.full(2, np.nan)
