@@ -22,7 +22,7 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
-from aiida_redoxmlp.workchains.protocols import load_protocol, merged
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 
 __all__ = ("CampaignWorkChain",)
 
@@ -127,8 +127,10 @@ class CampaignWorkChain(WorkChain):
         Raises:
             InputError: for an unknown protocol or setting, or a family without an element's pseudopotential or cutoff.
         """
+        protocol = protocol or default_protocol("campaign")
         settings = load_protocol("campaign", protocol, overrides)
         builder: Any = cls.get_builder()
+        builder.metadata.description = describe_protocol(protocol)
         builder.structure = structure
         builder.redox = orm.Dict(redox)
         builder.max_concurrent = orm.Int(settings["max_concurrent"])

@@ -12,6 +12,7 @@ from aiida_redoxmlp.cli.campaign_config import load_config
 from aiida_redoxmlp.cli.inputs import campaign_builder
 from aiida_redoxmlp.cli.profile import ensure_daemon, ensure_profile
 from aiida_redoxmlp.cli.watch import watch
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.report.campaign import write_report
 
 __all__ = ("launch",)
@@ -47,7 +48,12 @@ def campaign(config: Path, dry_run: bool, no_wait: bool, output: Path | None) ->
         return
     watch(node, Console())
     if output is not None:
-        written = write_report(node, output)
+        try:
+            written = write_report(node, output)
+        except OSError as error:
+            raise InputError(
+                f"The report cannot be written to {output} ({error}); give a folder you may write to."
+            ) from error
         click.echo(f"Wrote {', '.join(str(path) for path in written)}.")
     if not node.is_finished_ok:
         raise click.exceptions.Exit(1)

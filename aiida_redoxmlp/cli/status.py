@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from aiida_redoxmlp.cli.profile import load_process
-from aiida_redoxmlp.cli.watch import describe, walk
+from aiida_redoxmlp.cli.watch import describe
+from aiida_redoxmlp.provenance.process_tree import walk
 
 __all__ = ("status",)
 

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import cast
 
 from aiida import orm
-from aiida.common.links import LinkType
 from rich.console import Console
 
-__all__ = ("describe", "walk", "watch")
+from aiida_redoxmlp.provenance.process_tree import walk
+
+__all__ = ("describe", "watch")
 
 _INTERVAL_S = 3.0
-
-
-def walk(process: orm.ProcessNode, depth: int = 0) -> Iterator[tuple[int, str, orm.ProcessNode]]:
-    """Yield depth, link label and node of everything a process called, in order of creation."""
-    links = process.base.links.get_outgoing(link_type=(LinkType.CALL_WORK, LinkType.CALL_CALC)).all()
-    for link in sorted(links, key=lambda one: one.node.ctime):
-        called = cast("orm.ProcessNode", link.node)
-        yield depth, link.link_label, called
-        yield from walk(called, depth + 1)
 
 
 def describe(node: orm.ProcessNode) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from aiida import orm
 from aiida.plugins import GroupFactory
 
 from aiida_redoxmlp.report.graph import CampaignGraph, input_of
 from aiida_redoxmlp.report.wording import listing
-from aiida_redoxmlp.workchains.protocols import ProtocolName, load_protocol
+from aiida_redoxmlp.workchains.protocols import read_protocol
 
 __all__ = ("DEMONSTRATION_CUTOFF_RY", "demonstration_note", "protocol_of")
 
@@ -20,20 +20,8 @@ _DEMONSTRATION_FAMILY = "redoxmlp-demo/"
 
 
 def protocol_of(graph: CampaignGraph) -> str | None:
-    """Return the protocol whose pw.x settings the campaign's inputs have, or None where none fits.
-
-    The node does not say which protocol its builder came from, and overrides may have changed it since.
-    """
-    parameters = _pw_parameters(graph)
-    if not parameters or not graph.symbols:
-        return None
-    for name in get_args(ProtocolName):
-        settings = load_protocol("label", name)
-        expected = {section: dict(values) for section, values in settings["pw"].items()}
-        expected["ELECTRONS"]["conv_thr"] = settings["conv_thr_per_atom"] * len(graph.symbols)
-        if _contains(parameters, expected):
-            return str(name)
-    return None
+    """Return the protocol the campaign's builder came from, or None for a builder made by hand."""
+    return read_protocol(graph.campaign.description)
 
 
 def demonstration_note(graph: CampaignGraph) -> str | None:
@@ -69,17 +57,3 @@ def _families(graph: CampaignGraph) -> list[str]:
     query.append(orm.Node, filters={"id": {"in": pseudos}}, tag="pseudo")
     query.append(GroupFactory("pseudo.family"), with_node="pseudo", project="label")
     return sorted(set(query.all(flat=True)))
-
-
-def _contains(given: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Whether ``given`` has every value of ``expected``, sections compared key by key."""
-    for key, value in expected.items():
-        if isinstance(value, dict):
-            if not _contains(given.get(key, {}), value):
-                return False
-        elif isinstance(value, float):
-            if not isinstance(given.get(key), int | float) or abs(given[key] - value) > 1e-9 * abs(value):
-                return False
-        elif given.get(key) != value:
-            return False
-    return True

@@ -12,6 +12,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 
 from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.provenance.process_tree import walk
 
 __all__ = ("STAGES", "CalledProcess", "CampaignGraph", "Label", "input_of", "output_of", "phase_of")
 
@@ -29,7 +30,6 @@ _LABEL = re.compile(r"^(?P<stage>relax|md|check)_(?P<number>\d+)$")
 _PW_TYPES = ("aiida.calculations:redoxmlp.pw", "aiida.calculations:quantumespresso.pw")
 _DATA_OUT = (LinkType.CREATE, LinkType.RETURN)
 _DATA_IN = (LinkType.INPUT_CALC, LinkType.INPUT_WORK)
-_CALLS = (LinkType.CALL_CALC, LinkType.CALL_WORK)
 
 
 def output_of(process: orm.ProcessNode | None, name: str) -> Any:
@@ -142,7 +142,14 @@ class CampaignGraph:
     @cached_property
     def processes(self) -> tuple[CalledProcess, ...]:
         """Every process below the campaign, depth first, in order of creation."""
-        return tuple(_walk(self.campaign, 0, ""))
+        found = []
+        stage = ""
+        for depth, link_label, node in walk(self.campaign):
+            if depth == 0:
+                match = _LABEL.match(link_label)
+                stage = match["stage"] if match else _STAGE_OF_JOB.get(link_label, "")
+            found.append(CalledProcess(depth, link_label, stage, node))
+        return tuple(found)
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
@@ -197,13 +204,3 @@ class CampaignGraph:
             if process.depth <= self.processes[index].depth:
                 return
             yield process
-
-
-def _walk(process: orm.ProcessNode, depth: int, stage: str) -> Iterator[CalledProcess]:
-    links = process.base.links.get_outgoing(link_type=_CALLS).all()
-    for link in sorted(links, key=lambda one: int(one.node.pk or 0)):
-        called = cast("orm.ProcessNode", link.node)
-        match = _LABEL.match(link.link_label)
-        own = stage or (match["stage"] if match else _STAGE_OF_JOB.get(link.link_label, ""))
-        yield CalledProcess(depth, link.link_label, own, called)
-        yield from _walk(called, depth + 1, own)

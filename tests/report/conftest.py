@@ -22,7 +22,7 @@ from aiida_redoxmlp.dataset.labelling import frames_from_steps
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 from aiida_redoxmlp.redox.species import Species
-from aiida_redoxmlp.workchains.protocols import load_protocol
+from aiida_redoxmlp.workchains.protocols import describe_protocol, load_protocol
 
 ROOT = Path(__file__).parents[2]
 CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}}
@@ -83,6 +83,7 @@ class CampaignDraft:
         }
         self.node = self._process(orm.WorkChainNode, "CampaignWorkChain", None, "", inputs)
         self.node.label = label
+        self.node.description = describe_protocol(protocol)
         listing = orm.Dict(
             {"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS}
         )

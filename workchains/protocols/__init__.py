@@ -9,9 +9,22 @@ import yaml
 
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("ProtocolName", "load_protocol", "merged")
+__all__ = ("ProtocolName", "default_protocol", "describe_protocol", "load_protocol", "merged", "read_protocol")
 
 ProtocolName = Literal["demo", "fast", "balanced", "stringent"]
+
+
+_DESCRIPTION = "Inputs from the protocol "
+
+
+def describe_protocol(name: str) -> str:
+    """Return the description that a process made from a protocol carries."""
+    return f"{_DESCRIPTION}{name}"
+
+
+def read_protocol(description: str) -> str | None:
+    """Return the protocol that a process's description names, or None."""
+    return description.removeprefix(_DESCRIPTION) if description.startswith(_DESCRIPTION) else None
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +36,11 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             result[key] = value
     return result
+
+
+def default_protocol(workflow: str) -> str:
+    """Return the protocol a workflow takes when none is named."""
+    return str(_read(workflow)["default_protocol"])
 
 
 def load_protocol(
@@ -38,8 +56,7 @@ def load_protocol(
     Raises:
         InputError: for a protocol or a setting the workflow does not have.
     """
-    text = resources.files(__name__).joinpath(f"{workflow}.yaml").read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
+    content = _read(workflow)
     name = protocol or content["default_protocol"]
     if name not in content["protocols"]:
         known = ", ".join(content["protocols"])
@@ -51,3 +68,10 @@ def load_protocol(
         known = ", ".join(sorted(settings))
         raise InputError(f"The setting {unknown[0]!r} of the workflow {workflow} is not known; known are {known}.")
     return merged(settings, overrides or {})
+
+
+def _read(workflow: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(
+        resources.files(__name__).joinpath(f"{workflow}.yaml").read_text(encoding="utf-8")
+    )
+    return content
