@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 from aiida import orm
 from aiida.common import LinkType
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida.plugins import DataFactory, WorkflowFactory
+from aiida.plugins import WorkflowFactory
 from plumpy import ProcessState
 
 from aiida_redoxmlp.data.dataset import DatasetData
@@ -19,13 +17,6 @@ from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 
 PW = "quantumespresso.pw"
-
-
-@pytest.fixture
-def pseudos(aiida_profile):
-    upf = DataFactory("pseudo.upf")
-    content = '<UPF version="2.0.1"><PP_HEADER element="{0}" z_valence="7.0"/></UPF>'
-    return {one: upf(io.BytesIO(content.format(one).encode()), filename=f"{one}.upf") for one in ("Mn", "P", "O", "Li")}
 
 
 @pytest.fixture
