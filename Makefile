@@ -60,7 +60,6 @@ lint: test-setup ## Formatter, linter, types, import order of the rooms
 	@$(BIN)/lint-imports
 
 docs: test-setup ## The documentation: docs/_build/html
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --editable '.[docs]'
 	@$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 stop: ## Stop the daemon and the private SLURM

@@ -13,9 +13,13 @@ from aiida.common import LinkType
 from aiida.plugins import CalculationFactory
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from ase.io import read
+from hypothesis import settings
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.redox.configuration import Configuration
+
+settings.register_profile("redoxmlp", deadline=None)  # a busy machine is no failure
+settings.load_profile("redoxmlp")
 
 pytest_plugins = ("aiida.tools.pytest_fixtures",)
 

@@ -8,6 +8,7 @@ from aiida_redoxmlp.testing import EngineConformance
 pytest.importorskip("mace")
 
 
+@pytest.mark.engine
 class TestMace(EngineConformance):
     settings = TrainingSettings(
         seeds=(1, 2),
