@@ -1,0 +1,128 @@
+"""A campaign whose labels were made by hand: what fails is left out, and said."""
+
+from __future__ import annotations
+
+import pytest
+from aiida import orm
+from aiida.common import LinkType
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida.plugins import WorkflowFactory
+from aiida_pseudo.groups.family import PseudoPotentialFamily
+from plumpy import ProcessState
+
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
+from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.protocols import read_protocol
+
+
+@pytest.fixture
+def family(pseudos):
+    group, created = PseudoPotentialFamily.collection.get_or_create(label="made-up")
+    if created:
+        group.add_nodes([pseudo.store() for pseudo in pseudos.values()])
+    return group.label
+
+
+@pytest.fixture
+def build(demo_structure, chemistry, family, aiida_code_installed):
+    def builder(**overrides):
+        return CampaignWorkChain.get_builder_from_protocol(
+            pw_code=aiida_code_installed(
+                label="pw", default_calc_job_plugin="quantumespresso.pw", filepath_executable="/bin/true"
+            ),
+            runner_code=aiida_code_installed(label="runner", filepath_executable="/bin/true"),
+            structure=demo_structure,
+            redox=chemistry,
+            pseudo_family=family,
+            protocol="demo",
+            overrides=overrides,
+        )
+
+    return builder
+
+
+@pytest.fixture
+def campaign(build):
+    process = instantiate_process(get_manager().get_runner(), CampaignWorkChain, **build()._inputs(prune=True))
+    process.setup()
+    return process
+
+
+@pytest.fixture
+def add_label(campaign, make_frame, demo_structure):
+    def add(stage, states, *, exit_status=0, ambiguous=False):
+        number = len(campaign.ctx[f"labels_{stage}"])
+        node = orm.WorkChainNode(process_type=LabelWorkChain.build_process_type())
+        node.base.links.add_incoming(campaign.node, link_type=LinkType.CALL_WORK, link_label=f"{stage}_{number}")
+        node.store()
+        node.set_process_state(ProcessState.FINISHED)
+        node.set_exit_status(exit_status)
+        frames = [make_frame(step, tuple(states), group=f"{stage}{number}") for step in range(5)]
+        outputs = {
+            "frames": DatasetData.from_frames(frames),
+            "verdict": orm.Dict({"wanted": states, "found": states, "landed": True, "ambiguous": ambiguous}),
+            "structure": orm.StructureData(ase=demo_structure.get_ase()),
+        }
+        for label, data in ({} if exit_status else outputs).items():
+            data.store()
+            data.base.links.add_incoming(node, link_type=LinkType.RETURN, link_label=label)
+        campaign.ctx[f"labels_{stage}"].append(node)
+
+    return add
+
+
+def test_every_pattern_is_labelled_and_no_more_at_a_time_than_allowed(campaign):
+    assert sorted(campaign.ctx.relaxations) == [[2, 3], [3, 2]]
+    assert campaign._take("relaxations") == [[2, 3], [3, 2]]
+    assert not campaign.relaxations_left()
+
+
+def test_failed_label_never_reaches_the_dataset(campaign, add_label):
+    add_label("relax", [2, 3])
+    add_label("relax", [3, 2], exit_status=300)
+    assert campaign.gather() is None
+    frames = campaign.outputs["dataset"].frames
+    assert {frame.pattern.states for frame in frames} == {(2, 3)}
+    assert len(frames) == 5
+    logged = orm.Log.collection.get_logs_for(campaign.node)
+    assert any("1 of 2 labels failed" in entry.message for entry in logged)
+
+
+def test_without_a_single_label_the_campaign_ends(campaign, add_label):
+    add_label("relax", [2, 3], exit_status=300)
+    assert campaign.gather().status == CampaignWorkChain.exit_codes.ERROR_NO_LABELS.status
+
+
+def test_dynamics_start_only_from_sure_relaxations(campaign, add_label):
+    add_label("relax", [2, 3])
+    add_label("relax", [3, 2], ambiguous=True)
+    assert campaign.wants_md()
+    campaign.prepare_md()
+    ((states, pk),) = campaign.ctx.md_starts
+    assert states == [2, 3]
+    assert len(orm.load_node(pk).hubbard.parameters) == 2
+
+
+def test_protocol_is_remembered_and_decides_the_settings(build):
+    builder = build(molecular_dynamics=False)
+    assert read_protocol(builder.metadata.description) == "demo"
+    assert builder.relax.pw.pw.parameters["CONTROL"]["calculation"] == "relax"
+    assert builder.check.pw.pw.parameters["CONTROL"]["calculation"] == "scf"
+    assert builder.relax.seed["pre_distortion"] == 1.0
+    assert builder.check.seed["pre_distortion"] == 0.0
+    assert builder.train.settings["encoding"] == "species"
+    assert builder.baseline.settings["encoding"] == "none"
+    assert builder.relax.pw.accept_partial_relaxation.value is True
+
+
+def test_unknown_setting_of_a_label_is_refused(build):
+    with pytest.raises(InputError, match="'nstep' of the workflow label is not known"):
+        build(label={"nstep": 3})
+
+
+def test_work_chains_load_by_entry_point():
+    assert WorkflowFactory("redoxmlp.campaign") is CampaignWorkChain
+    assert WorkflowFactory("redoxmlp.label") is LabelWorkChain
