@@ -19,14 +19,12 @@ from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
-from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.campaign_inputs import PROVIDED_BY_CAMPAIGN, label_inputs, set_runners
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 
 __all__ = ("CampaignWorkChain",)
-
-_PROVIDED_BY_CAMPAIGN = ("structure", "pattern", "redox")
 
 
 class CampaignWorkChain(WorkChain):
@@ -63,7 +61,7 @@ class CampaignWorkChain(WorkChain):
             spec.expose_inputs(
                 LabelWorkChain,
                 namespace=namespace,
-                exclude=_PROVIDED_BY_CAMPAIGN,
+                exclude=PROVIDED_BY_CAMPAIGN,
                 namespace_options={
                     "required": namespace != "md",
                     "populate_defaults": namespace != "md",
@@ -141,7 +139,7 @@ class CampaignWorkChain(WorkChain):
         if settings["molecular_dynamics"]:
             tasks["md"] = "md"
         for namespace, task in tasks.items():
-            label = LabelWorkChain.get_builder_from_protocol(
+            builder[namespace] = label_inputs(
                 pw_code,
                 structure,
                 redox=redox,
@@ -152,9 +150,7 @@ class CampaignWorkChain(WorkChain):
                 magnetic_order=magnetic_order,
                 options=dft_options,
             )
-            inputs = label._inputs(prune=True)  # noqa: SLF001 - the builder's public way to hand its inputs on
-            builder[namespace] = {key: value for key, value in inputs.items() if key not in _PROVIDED_BY_CAMPAIGN}
-        _set_runners(builder, settings, runner_code, training_options)
+        set_runners(builder, settings, runner_code, training_options)
         return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:
@@ -324,20 +320,3 @@ class CampaignWorkChain(WorkChain):
     def _succeeded(self, stage: str) -> list[orm.WorkChainNode]:
         """The labels of a stage that ended well."""
         return [label for label in self.ctx[f"labels_{stage}"] if label.is_finished_ok]
-
-
-def _set_runners(
-    builder: Any,
-    settings: dict[str, Any],
-    runner_code: orm.AbstractCode,
-    options: dict[str, Any] | None,
-) -> None:
-    """Set codes, settings and scheduler options of training, evaluation and search."""
-    training = TrainingSettings.model_validate(settings["training"])
-    one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-    for namespace in ("train", "baseline", "evaluate", "search"):
-        builder[namespace].code = runner_code
-        builder[namespace].metadata.options = merged(one_process, options or {})
-    builder.train.settings = orm.Dict(training.model_dump(mode="json"))
-    builder.baseline.settings = orm.Dict(training.model_copy(update={"encoding": "none"}).model_dump(mode="json"))
-    builder.search.settings = orm.Dict(settings["search"])
