@@ -120,7 +120,7 @@ def test_relative_links_exist(page):
 
 def test_the_plot_of_the_readme_is_there():
     (plot,) = re.findall(r"!\[[^]]+\]\(([^)]+\.png)\)", (CHECKOUT / "README.md").read_text(encoding="utf-8"))
-    assert (CHECKOUT / plot).is_file(), f"copy figures/pattern_energies.png of a demonstration to {plot}"
+    assert (CHECKOUT / plot).is_file(), f"copy figures/oxidation_states.png of a demonstration to {plot}"
 
 
 @pytest.mark.parametrize("content", blocks("python"))
