@@ -22,7 +22,7 @@ CLEAR_MARGIN = 3.0
 """Margin in nats, about 20 : 1, below which an assignment is ambiguous."""
 
 LOWEST_CONFIDENCE = 0.75
-"""Confidence of a site below which its assignment is ambiguous."""
+"""Confidence of a site, 3 : 1, below which its assignment is ambiguous."""
 
 _SMALLEST_MOMENT = 0.5
 """Spin moment in μB, half an electron, below which a site has no sign."""
@@ -44,8 +44,8 @@ class Assignment:
         closed: whether the naive states close the charge.
         margin: log-likelihood in nats by which the assignment beats the next one that closes; infinite where
             there is no other.
-        ambiguous: whether the naive states are not the assigned ones, the margin is small, or a site is more
-            likely in another state.
+        ambiguous: whether the naive states are not the assigned ones, the margin is small, or a site is not
+            sure of its state.
         table: the table the states were read with.
     """
 
