@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
@@ -159,11 +159,11 @@ class LabelWorkChain(WorkChain):
         """Start with no attempt made."""
         self.ctx.attempt = 0
         self.ctx.verdict = None
-        self.ctx.failed_status = None
+        self.ctx.gave_up = False
 
     def should_attempt(self) -> bool:
         """Go on until the pattern is reached, pw.x failed for good, or the attempts are spent."""
-        if self.ctx.failed_status is not None or self.ctx.attempt >= self.inputs.max_attempts.value:
+        if self.ctx.gave_up or self.ctx.attempt >= self.inputs.max_attempts.value:
             return False
         return self.ctx.verdict is None or not self.ctx.verdict["landed"]
 
@@ -188,24 +188,34 @@ class LabelWorkChain(WorkChain):
         return ToContext(pw=self.submit(RedoxPwBaseWorkChain, **inputs))
 
     def inspect_pw(self) -> Any:
-        """Compare the pattern found with the wanted one."""
+        """Compare the pattern found with the wanted one; a failed retry leaves what an earlier attempt found."""
         node = self.ctx.pw
-        if not node.is_finished_ok:
-            self.report(f"attempt {self.ctx.attempt}: {node.process_label}<{node.pk}> failed: {node.exit_message}")
-            self.ctx.failed_status = node.exit_status
-            return self.exit_codes.ERROR_PW_FAILED.format(status=node.exit_status)
-        if "oxidation_states" not in node.outputs or "frames" not in node.outputs:
-            return self.exit_codes.ERROR_NO_OCCUPATIONS
+        failure = self._why_failed(node)
+        if failure is not None:
+            self.report(f"attempt {self.ctx.attempt}: {node.process_label}<{node.pk}> failed: {failure.message}")
+            self.ctx.gave_up = True
+            return failure if self.ctx.verdict is None else None
         task = self.inputs.pw.pw.parameters.get_dict()["CONTROL"]["calculation"]
         step = 0 if task == "md" else -1  # in MD electrons may hop later, and that is data, not a miss
         verdict = compare_with_wanted(node.outputs.oxidation_states, self.inputs.pattern, orm.Int(step))
         self.ctx.verdict_pk = verdict.pk
+        self.ctx.labelled_pk = node.pk
         self.ctx.verdict = verdict.get_dict()
         if not self.ctx.verdict["landed"]:
             self.report(
                 f"attempt {self.ctx.attempt}: wanted {self.ctx.verdict['wanted']}, "
                 f"DFT found {self.ctx.verdict['found']}"
             )
+        return None
+
+    def _why_failed(self, node: orm.ProcessNode) -> ExitCode | None:
+        """The exit code of an attempt that gave no label, or None."""
+        if not node.is_finished_ok:
+            failed: ExitCode = self.exit_codes.ERROR_PW_FAILED
+            return failed.format(status=node.exit_status)
+        if "oxidation_states" not in node.outputs or "frames" not in node.outputs:
+            blank: ExitCode = self.exit_codes.ERROR_NO_OCCUPATIONS
+            return blank
         return None
 
     def has_label(self) -> bool:
@@ -217,10 +227,10 @@ class LabelWorkChain(WorkChain):
         finished = [
             called
             for called in self.node.called
-            if called.process_type == RedoxPwBaseWorkChain.build_process_type() and "frames" in called.outputs
+            if called.process_type == RedoxPwBaseWorkChain.build_process_type() and self._why_failed(called) is None
         ]
         datasets = {f"attempt_{index}": one.outputs.frames for index, one in enumerate(finished)}
-        last = self.ctx.pw.outputs
+        last = orm.load_node(self.ctx.labelled_pk).outputs
         self.out("frames", merge_datasets(**datasets) if len(datasets) > 1 else last.frames)
         self.out("oxidation_states", last.oxidation_states)
         self.out("verdict", orm.load_node(self.ctx.verdict_pk))

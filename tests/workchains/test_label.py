@@ -112,6 +112,16 @@ def test_landing_elsewhere_is_retried_and_then_labelled_as_found(label_inputs, m
     assert {frame.pattern.states for frame in frames} == {(3, 2)}
 
 
+def test_failed_retry_leaves_the_label_of_the_first_attempt(label_inputs, make_frame):
+    process = instantiate(label_inputs)
+    attempt(process, make_frame, [3, 2])
+    assert attempt(process, make_frame, [2, 3], exit_status=310, outputs=False) is None
+    assert not process.should_attempt()
+    process.results()
+    assert process.outputs["verdict"]["found"] == [3, 2]
+    assert process.outputs["frames"].n_frames == 1
+
+
 def test_failed_pw_gives_no_frames(label_inputs, make_frame):
     process = instantiate(label_inputs)
     exit_code = attempt(process, make_frame, [2, 3], exit_status=310, outputs=False)
