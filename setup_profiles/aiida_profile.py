@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=("setup", "status", "stop"))
     parser.add_argument("--first", type=int, default=1, help="number of the first progress line")
     parser.add_argument("--total", type=int, default=4, help="number of progress lines")
-    parser.add_argument("--pw", type=Path, help="pw.x")
-    parser.add_argument("--hp", type=Path, help="hp.x")
+    own = Checkout.of_this_file().quantum_espresso / "bin"
+    parser.add_argument("--pw", type=Path, default=own / "pw.x", help="pw.x; the checkout's own by default")
+    parser.add_argument("--hp", type=Path, help="hp.x; no code is made without it")
     parser.add_argument("--mpi", action="store_true", help="run pw.x and hp.x with mpirun")
     parser.add_argument("--slurm", action="store_true", help="register the one-machine SLURM")
     options = parser.parse_args(arguments)
