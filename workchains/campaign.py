@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, cast
 
 from aiida import orm
@@ -158,7 +159,7 @@ class CampaignWorkChain(WorkChain):
         listing = list_patterns(self.inputs.structure, self.inputs.redox)
         content = listing.get_dict()
         self.ctx.listing_pk = listing.pk
-        self.ctx.relaxations = [one["states"] for one in content["patterns"]][: self.inputs.max_patterns.value]
+        self.ctx.relaxations = _orbits_first(content["patterns"])[: self.inputs.max_patterns.value]
         self.ctx.md_starts = []
         self.ctx.checks = []
         self.ctx.labels_relax = []
@@ -320,3 +321,13 @@ class CampaignWorkChain(WorkChain):
     def _succeeded(self, stage: str) -> list[orm.WorkChainNode]:
         """The labels of a stage that ended well."""
         return [label for label in self.ctx[f"labels_{stage}"] if label.is_finished_ok]
+
+
+def _orbits_first(patterns: list[dict[str, Any]]) -> list[list[int]]:
+    """Return the states of the patterns, one of every symmetry orbit before a second of any."""
+    met: Counter[int] = Counter()
+    ranked = []
+    for pattern in patterns:
+        ranked.append((met[pattern["orbit"]], pattern["states"]))
+        met[pattern["orbit"]] += 1
+    return [states for _, states in sorted(ranked, key=lambda one: one[0])]
