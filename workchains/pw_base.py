@@ -64,7 +64,7 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         ],
     )
     def handle_sloshing(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
-        """Change the mixing step by step; from scratch, so that the seeds of the pattern apply again."""
+        """Change the mixing step by step; from where the first attempt began, so that the pattern's seeds apply again."""
         if self.ctx.remedies_tried >= len(_SLOSHING_REMEDIES):
             return None
         remedy = _SLOSHING_REMEDIES[self.ctx.remedies_tried]
@@ -72,7 +72,10 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         self.ctx.inputs.parameters["ELECTRONS"].update(remedy)
         if "output_structure" in calculation.outputs:
             self.ctx.inputs.structure = calculation.outputs.output_structure
-        self.set_restart_type(RestartType.FROM_SCRATCH)
+        if "parent_folder" in self.inputs.pw:
+            self.set_restart_type(RestartType.FROM_CHARGE_DENSITY, self.inputs.pw.parent_folder)
+        else:
+            self.set_restart_type(RestartType.FROM_SCRATCH)
         changes = ", ".join(f"{key}={value}" for key, value in remedy.items())
         self.report_error_handled(calculation, f"SCF did not settle, trying {changes}")
         return ProcessHandlerReport(True)

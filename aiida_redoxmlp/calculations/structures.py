@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiida import orm
 from aiida.engine import calcfunction
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
@@ -61,7 +59,8 @@ def seed_structure(
             ``pseudo_electrons``, the valence electrons of each element's pseudopotential.
 
     Returns:
-        ``structure`` with one kind a redox site and shifted ligands, and ``parameters`` for pw.x.
+        ``structure`` with one kind a redox site and shifted ligands, and ``parameters`` for pw.x, which turn spin
+        polarisation off when no site of the pattern has a moment.
     """
     chemistry = RedoxChemistry.model_validate(redox.get_dict())
     atoms = structure.get_ase()
@@ -77,6 +76,7 @@ def seed_structure(
         pseudo_electrons=options["pseudo_electrons"],
         strength=options["strength"] * options["pre_distortion"],
         hold_occupations=options["strength"] > 1,
+        low_spin_sites=chemistry.low_spin_sites(symbols, wanted),
     )
     seeded = HubbardStructureData(
         cell=structure.cell,
@@ -86,14 +86,7 @@ def seed_structure(
         ],
         hubbard=structure.hubbard,
     )
-    parameters: dict[str, Any] = {
-        "SYSTEM": {
-            "starting_magnetization": dict(made.starting_magnetization),
-            "starting_ns_eigenvalue": [list(entry) for entry in made.starting_ns_eigenvalue],
-        },
-        "ELECTRONS": {"mixing_fixed_ns": made.mixing_fixed_ns} if made.mixing_fixed_ns else {},
-    }
-    return {"structure": seeded, "parameters": orm.Dict(parameters)}
+    return {"structure": seeded, "parameters": orm.Dict(made.pw_parameters)}
 
 
 @calcfunction

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.elements import RedoxTable
+from aiida_redoxmlp.redox.pattern import Pattern
+from aiida_redoxmlp.redox.species import Species
 
 __all__ = ("RedoxChemistry",)
 
@@ -28,6 +30,39 @@ class RedoxChemistry(BaseModel):
     thresholds: dict[str, float] = Field(
         default_factory=dict, description="Occupation above which a level of this element counts as full."
     )
+    low_spin: tuple[str, ...] = Field(
+        (), description="Species that start low spin, such as `Co3+`; all others start high spin."
+    )
+
+    @field_validator("low_spin")
+    @classmethod
+    def _read_species(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Write every label as :class:`Species` writes it."""
+        species = [Species.parse(label) for label in labels]
+        if spin_resolved := [one.label for one in species if one.spin]:
+            raise InputError(
+                f"{spin_resolved[0]!r} has a sign of its moment; write element and charge only, such as Co3+, "
+                "and give signs as `magnetic_order`."
+            )
+        return tuple(one.label for one in species)
+
+    @model_validator(mode="after")
+    def _low_spin_can_occur(self) -> RedoxChemistry:
+        """Refuse low-spin species that no site of a material with these states can be."""
+        elements, fixed = (self.table().elements, self.table().fixed) if self.low_spin else ({}, {})
+        for species in map(Species.parse, self.low_spin):
+            element = elements.get(species.element)
+            if element is None or element.symbol in fixed or element.orbital_l != 2:
+                raise InputError(
+                    f"{species.label} cannot be low spin: {species.element} is no redox element with a d shell; "
+                    "name species such as Co3+."
+                )
+            if species.state not in element.states:
+                raise InputError(
+                    f"{species.label} is low spin, but the allowed states of {element.symbol} are "
+                    f"{list(element.states)}; name one of them or extend `allowed_states`."
+                )
+        return self
 
     def table(self) -> RedoxTable:
         """Return the table of elements with this material's overrides.
@@ -65,6 +100,14 @@ class RedoxChemistry(BaseModel):
                 "give `allowed_states` for at least one of its d or f elements."
             )
         return sites, [0 if index in sites else table.fixed_state(symbol) for index, symbol in enumerate(symbols)]
+
+    def low_spin_sites(self, symbols: Sequence[str], pattern: Pattern) -> tuple[int, ...]:
+        """Return the redox sites that a pattern makes low-spin species, by index in ``symbols``."""
+        return tuple(
+            site
+            for site, state in zip(pattern.sites, pattern.states, strict=True)
+            if Species(symbols[site], state).label in self.low_spin
+        )
 
     def why_not(self, symbols: Sequence[str], states: Sequence[int]) -> str | None:
         """Return the sentence that says why a pattern does not fit a structure, or None when it does."""

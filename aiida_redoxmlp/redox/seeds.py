@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -52,6 +53,29 @@ class Seed:
     starting_ns_eigenvalue: list[list[int | float | str]]
     positions: NDArray[np.float64]
     mixing_fixed_ns: int
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether any site starts with a moment."""
+        return any(self.starting_magnetization.values())
+
+    @property
+    def pw_parameters(self) -> dict[str, dict[str, Any]]:
+        """What the seed changes in pw.x's namelists ``SYSTEM`` and ``ELECTRONS``.
+
+        Without any moment the calculation is not spin-polarised: pw.x refuses ``nspin = 2`` when all starting
+        magnetisations are zero, and with ``nspin = 1`` there is one spin channel to set.
+        """
+        entries = [list(entry) for entry in self.starting_ns_eigenvalue]
+        system: dict[str, Any] = {"starting_ns_eigenvalue": entries}
+        if self.has_moments:
+            system["starting_magnetization"] = dict(self.starting_magnetization)
+        else:
+            system = {"nspin": 1, "starting_ns_eigenvalue": [entry for entry in entries if entry[1] == 1]}
+        return {
+            "SYSTEM": system,
+            "ELECTRONS": {"mixing_fixed_ns": self.mixing_fixed_ns} if self.mixing_fixed_ns else {},
+        }
 
 
 def channel_electrons(n_electrons: int, orbital_l: int = 2, *, low_spin: bool = False) -> tuple[int, int]:

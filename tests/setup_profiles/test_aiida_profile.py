@@ -31,10 +31,10 @@ def program(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pseudopotentials(tmp_path: Path) -> Path:
-    """Files with the header of the four elements, enough for a family."""
+    """Files with the header of every element, enough for a family."""
     folder = tmp_path / "pseudopotentials"
     folder.mkdir()
-    for element in ("Li", "Mn", "O", "P"):
+    for element in ("Co", "Li", "Mn", "Ni", "O", "P"):
         header = f'<UPF version="2.0.1">\n<PP_HEADER\nelement="{element}"\nz_valence="6.0"\n/>\n</UPF>\n'
         (folder / f"{element}.redoxmlp-demo.pbesol.UPF").write_text(header, encoding="utf-8")
     return folder

@@ -20,8 +20,8 @@ from steps.pseudopotential_recipes import (
 )
 
 RECIPES = Checkout.of_this_file().recipes
-ELEMENTS = ("Li", "Mn", "O", "P")
-VALENCE_ELECTRONS = {"Li": 3, "Mn": 7, "O": 6, "P": 5}
+ELEMENTS = ("Co", "Li", "Mn", "Ni", "O", "P")
+VALENCE_ELECTRONS = {"Co": 9, "Li": 3, "Mn": 7, "Ni": 10, "O": 6, "P": 5}
 
 
 def test_cutoffs_cover_exactly_the_recipes() -> None:
@@ -65,7 +65,7 @@ def test_a_failing_ld1_is_reported_with_the_recipe(tmp_path: Path) -> None:
     ld1 = tmp_path / "ld1.x"
     ld1.write_text("#!/bin/sh\necho 'Error in routine ld1_readin'\nexit 1\n", encoding="utf-8")
     ld1.chmod(0o755)
-    with pytest.raises(StepError, match=r"Li\.ld1\.in") as failure:
+    with pytest.raises(StepError, match=r"Co\.ld1\.in") as failure:
         ensure_pseudopotentials(_checkout(tmp_path), ld1)
     assert "Error in routine ld1_readin" in str(failure.value)
 

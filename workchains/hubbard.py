@@ -1,0 +1,555 @@
+"""Self-consistent Hubbard U and V that keep the redox pattern."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, cast
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida_pseudo.data.pseudo.upf import UpfData
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.calculations.electrons import describe_electrons
+from aiida_redoxmlp.calculations.hubbard import (
+    close_cycle,
+    collect_cycles,
+    order_for_hp,
+    restore_order,
+    seed_from_labels,
+)
+from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.structures import compare_with_wanted, list_patterns, seed_structure, with_positions
+from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.magnetic_order import moment_signs
+from aiida_redoxmlp.workchains.hp import HpWorkChain
+from aiida_redoxmlp.workchains.hubbard_inputs import continued, tightened
+from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
+
+__all__ = ("HubbardWorkChain",)
+
+_RETRY_STRENGTH = 2.0
+_MIXED = 0.5  # share of the new values once they run in a circle
+_WHOLE_MAGNETIZATION = 0.1  # μB by which an insulator's magnetisation may miss an integer under smearing
+
+
+def _validate_inputs(inputs: Any, _: Any) -> str | None:
+    """Check what belongs together before anything is submitted."""
+    if any(key not in inputs for key in ("structure", "redox")):
+        return None  # the ports report what is missing
+    structure = inputs["structure"]
+    if not structure.hubbard.parameters:
+        return (
+            f"The structure {structure.get_formula()} has no Hubbard manifold; give every manifold to be corrected a "
+            "starting U, such as 4 eV."
+        )
+    symbols = structure.get_ase().get_chemical_symbols()
+    chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
+    if "pattern" in inputs and (sentence := chemistry.why_not(symbols, inputs["pattern"].get_list())):
+        return sentence
+    if missing := sorted(set(symbols) - set(inputs.get("pseudos", {}))):
+        return f"There is no pseudopotential for {', '.join(missing)}; give one an element in `pseudos`."
+    return None
+
+
+def _one_of(*choices: str) -> Any:
+    """Return a validator of a string input."""
+
+    def validate(node: orm.Str | None, _: Any) -> str | None:
+        if node is None or node.value in choices:
+            return None
+        return f"{node.value!r} is not known; choose one of {', '.join(choices)}."
+
+    return validate
+
+
+class HubbardWorkChain(WorkChain):
+    """Compute U and V by linear response until they agree with those the ground state was computed with.
+
+    A cycle is an optional relaxation, an SCF with smearing, a tight SCF (with fixed occupations for an insulator), and
+    hp.x on that. Every SCF after the first goes on from the density and the occupation matrices of the one before, and
+    the oxidation states of every cycle are read and compared, so the redox pattern is kept or its change is reported.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("structure", valid_type=HubbardStructureData, help="Structure with starting values of U and V.")
+        spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
+        spec.input(
+            "pattern",
+            valid_type=orm.List,
+            required=False,
+            help="Wanted oxidation states of the redox sites, by ascending site; by default the first that closes the "
+            "charge.",
+        )
+        spec.input(
+            "seed",
+            valid_type=orm.Dict,
+            default=lambda: orm.Dict({"magnetic_order": "antiferromagnetic", "pre_distortion": 0.0}),
+            help="`magnetic_order` (ferromagnetic, antiferromagnetic or a list of signs) and `pre_distortion`, the "
+            "strength of the bond-length seed (0 leaves the structure as it is).",
+        )
+        spec.input("tolerance_u", valid_type=orm.Float, default=lambda: orm.Float(0.1), help="eV.")
+        spec.input("tolerance_v", valid_type=orm.Float, default=lambda: orm.Float(0.02), help="eV.")
+        spec.input("max_cycles", valid_type=orm.Int, default=lambda: orm.Int(5), help="Cycles at most.")
+        spec.input(
+            "must_converge",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(True),
+            help="Whether to fail when the cycles are used up; the values of the last one are handed over either way.",
+        )
+        spec.input(
+            "insulator",
+            valid_type=orm.Str,
+            default=lambda: orm.Str("auto"),
+            validator=_one_of("auto", "true", "false"),
+            help="Whether the second SCF has fixed occupations; `auto` decides by the gap.",
+        )
+        spec.input(
+            "minimum_gap",
+            valid_type=orm.Float,
+            default=lambda: orm.Float(0.1),
+            help="Gap in eV above which a material counts as an insulator.",
+        )
+        spec.input(
+            "relabel",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(True),
+            help="Whether sites get kinds by element, oxidation state, moment and U after every cycle.",
+        )
+        spec.input(
+            "kind_tolerance",
+            valid_type=orm.Float,
+            default=lambda: orm.Float(0.1),
+            help="Difference of U in eV up to which sites of one state share a kind and its mean U.",
+        )
+        spec.input(
+            "on_pattern_change",
+            valid_type=orm.Str,
+            default=lambda: orm.Str("report"),
+            validator=_one_of("report", "refuse"),
+            help="What to do when the redox pattern changes for good.",
+        )
+        spec.input(
+            "max_attempts",
+            valid_type=orm.Int,
+            default=lambda: orm.Int(2),
+            help="SCFs a cycle to land on the pattern; all but the first start from stronger seeds.",
+        )
+        spec.input(
+            "tight_conv_thr",
+            valid_type=orm.Float,
+            default=lambda: orm.Float(1.0e-12),
+            help="Convergence threshold of the SCF that hp.x perturbs, in Ry.",
+        )
+        spec.input(
+            "clean_workdir",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(False),
+            help="Empty the remote folders of all calculations at the end.",
+        )
+        spec.input_namespace("pseudos", valid_type=UpfData, dynamic=True, help="One pseudopotential an element.")
+        excluded = ("pw.structure", "pw.pseudos", "pw.redox", "pw.parent_folder")
+        spec.expose_inputs(RedoxPwBaseWorkChain, namespace="scf", exclude=excluded)
+        spec.expose_inputs(
+            RedoxPwBaseWorkChain,
+            namespace="relax",
+            exclude=excluded,
+            namespace_options={
+                "required": False,
+                "populate_defaults": False,
+                "help": "Relaxation (`relax` or `vc-relax`) at the start of every cycle.",
+            },
+        )
+        spec.expose_inputs(HpWorkChain, namespace="hp", exclude=("hp.hp.parent_scf", "hp.hp.hubbard_structure"))
+        spec.inputs.validator = _validate_inputs
+        spec.outline(
+            cls.setup,
+            while_(cls.should_cycle)(
+                if_(cls.should_relax)(cls.run_relax, cls.inspect_relax),
+                while_(cls.should_attempt)(cls.run_scf, cls.inspect_scf),
+                cls.run_tight_scf,
+                cls.inspect_tight_scf,
+                cls.run_hp,
+                cls.inspect_hp,
+            ),
+            cls.results,
+        )
+        spec.output("hubbard_structure", valid_type=HubbardStructureData, help="In the order of the input's atoms.")
+        spec.output("cycles", valid_type=orm.Dict, help="U, V and oxidation states of every cycle.")
+        spec.output("oxidation_states", valid_type=OxidationStatesData, help="States of the last cycle, in hp.x's order.")
+        spec.exit_code(300, "ERROR_RELAX_FAILED", message="The relaxation of cycle {cycle} failed: {message}")
+        spec.exit_code(301, "ERROR_SCF_FAILED", message="The SCF of cycle {cycle} failed: {message}")
+        spec.exit_code(302, "ERROR_HP_FAILED", message="hp.x failed in cycle {cycle}: {message}")
+        spec.exit_code(310, "ERROR_NO_OCCUPATIONS", message="The SCF of cycle {cycle} has no whole Hubbard occupations.")
+        spec.exit_code(
+            320,
+            "ERROR_METAL",
+            message="Fixed occupations were asked for, but {reason}; take `insulator: auto` or `false`, or start from a "
+            "larger U.",
+        )
+        spec.exit_code(330, "ERROR_KIND_OF_MIXED_STATES", message="{sentence}")
+        spec.exit_code(410, "ERROR_NOT_CONVERGED", message="U and V did not converge in {cycles} cycles: {reason}")
+        spec.exit_code(
+            420,
+            "ERROR_PATTERN_CHANGED",
+            message="Cycle {cycle} landed on the pattern {found} instead of {wanted}; seed it more strongly, relax the "
+            "structure with it, or accept it with `on_pattern_change: report`.",
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        *,
+        pw_code: orm.AbstractCode,
+        hp_code: orm.AbstractCode,
+        structure: HubbardStructureData,
+        redox: dict[str, Any],
+        pseudo_family: str,
+        pattern: list[int] | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        magnetic_order: str | list[int] = "antiferromagnetic",
+        dft_options: dict[str, Any] | None = None,
+        hp_options: dict[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder with the settings of a protocol.
+
+        Args:
+            pw_code: a pw.x code.
+            hp_code: an hp.x code on the same computer.
+            structure: structure with starting values of U, and of V for the pairs that are to have one.
+            redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
+            pseudo_family: label of an installed aiida-pseudo family.
+            pattern: wanted oxidation states of the redox sites.
+            protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
+            overrides: settings laid over the protocol's, with the keys of ``protocols/hubbard.yaml``; ``scf`` and
+                ``relax`` hold those of ``protocols/label.yaml``, ``hp`` those of ``protocols/hp.yaml``.
+            magnetic_order: order of the moments on the redox sites.
+            dft_options: scheduler options of the pw.x jobs.
+            hp_options: scheduler options of the hp.x jobs.
+
+        Raises:
+            InputError: for an unknown protocol or setting, or a family without an element's pseudopotential or cutoff.
+        """
+        protocol = protocol or default_protocol("hubbard")
+        settings = load_protocol("hubbard", protocol, overrides)
+        builder: Any = cls.get_builder()
+        builder.metadata.description = describe_protocol(protocol)
+        builder.structure = structure
+        builder.redox = orm.Dict(redox)
+        if pattern is not None:
+            builder.pattern = orm.List(pattern)
+        tasks: dict[str, Task] = {"scf": "scf"}
+        if settings["relax"] is not None:
+            tasks["relax"] = "relax"
+        for namespace, task in tasks.items():
+            label = LabelWorkChain.get_builder_from_protocol(
+                pw_code,
+                structure,
+                redox=redox,
+                pseudo_family=pseudo_family,
+                task=task,
+                protocol=protocol,
+                overrides=settings["scf"] if task == "scf" else merged(settings["scf"], settings["relax"]),
+                options=dft_options,
+            )
+            builder[namespace] = label.pw._inputs(prune=True)  # noqa: SLF001 - a builder hands its inputs on in no public way
+            builder.pseudos = label.pseudos
+        pre_distortion = settings["pre_distortion"]
+        if pre_distortion is None:
+            pre_distortion = 1.0 if settings["relax"] is not None else 0.0
+        builder.seed = orm.Dict({"magnetic_order": magnetic_order, "pre_distortion": pre_distortion})
+        hp = HpWorkChain.get_builder_from_protocol(
+            hp_code, structure, protocol=protocol, overrides=settings["hp"], options=hp_options
+        )
+        builder.hp = hp._inputs(prune=True)  # noqa: SLF001
+        for name, node in {
+            "tolerance_u": orm.Float,
+            "tolerance_v": orm.Float,
+            "max_cycles": orm.Int,
+            "must_converge": orm.Bool,
+            "insulator": orm.Str,
+            "minimum_gap": orm.Float,
+            "relabel": orm.Bool,
+            "kind_tolerance": orm.Float,
+            "on_pattern_change": orm.Str,
+            "max_attempts": orm.Int,
+        }.items():
+            builder[name] = node(settings[name])
+        builder.tight_conv_thr = orm.Float(settings["tight_conv_thr_per_atom"] * len(structure.sites))
+        return cast("ProcessBuilder", builder)
+
+    def setup(self) -> None:
+        """Seed the pattern and put the Hubbard atoms first, as hp.x wants them."""
+        pattern = self._wanted_pattern()
+        chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
+        atoms = self.inputs.structure.get_ase()
+        sites, _ = chemistry.sites_and_background(atoms.get_chemical_symbols())
+        signs = moment_signs(atoms, sites, self.inputs.seed["magnetic_order"])
+        seeded = self._seeded(self.inputs.structure, pattern, list(signs), 1.0)
+        ordered = order_for_hp(seeded["structure"])
+        order = ordered["order"].get_list()
+        by_site = dict(zip(sites, zip(pattern, signs, strict=True), strict=True))
+        in_order = [by_site[site] for site in order if site in by_site]
+        self.ctx.order_pk = ordered["order"].pk
+        self.ctx.structure_pk = ordered["structure"].pk
+        self.ctx.seed_pk = seeded["parameters"].pk
+        self.ctx.wanted = [state for state, _ in in_order]
+        self.ctx.signs = [sign for _, sign in in_order]
+        self.ctx.start_pk = None
+        self.ctx.cycle = 0
+        self.ctx.attempt = 0
+        self.ctx.mixing = 1.0
+        self.ctx.cycle_pks = []
+        self.ctx.converged = False
+
+    def _wanted_pattern(self) -> list[int]:
+        """The pattern the user wants, or the first that closes the charge."""
+        if "pattern" in self.inputs:
+            return list(self.inputs.pattern.get_list())
+        patterns = list_patterns(self.inputs.structure, self.inputs.redox).get_dict()["patterns"]
+        first: list[int] = patterns[0]["states"]
+        if len(patterns) > 1:
+            self.report(f"no pattern was asked for; taking {first}, the first of {len(patterns)} that close the charge")
+        return first
+
+    def _seeded(
+        self, structure: HubbardStructureData, pattern: list[int], signs: list[int], strength: float
+    ) -> dict[str, Any]:
+        """Seed a structure; later attempts leave the ions alone and hold the occupations for a while."""
+        seed = {
+            "magnetic_order": signs,
+            "pre_distortion": self.inputs.seed["pre_distortion"] if strength == 1 else 0.0,
+            "strength": strength,
+            "pseudo_electrons": {element: pseudo.z_valence for element, pseudo in self.inputs.pseudos.items()},
+        }
+        return cast(
+            "dict[str, Any]", seed_structure(structure, orm.List(pattern), self.inputs.redox, orm.Dict(seed))
+        )
+
+    def should_cycle(self) -> bool:
+        """Go on until U and V agree with what they were computed with, or the cycles are used up."""
+        if self.ctx.converged or self.ctx.cycle >= self.inputs.max_cycles.value:
+            return False
+        self.ctx.cycle += 1
+        self.ctx.attempt = 0
+        self.ctx.landed = False
+        return True
+
+    def should_relax(self) -> bool:
+        """Whether every cycle starts with a relaxation."""
+        return "relax" in self.inputs
+
+    def run_relax(self) -> dict[str, Any]:
+        """Relax with the current U and V, from the occupations found last."""
+        return ToContext(relax=self._submit_pw("relax", f"relax_{self.ctx.cycle}"))
+
+    def inspect_relax(self) -> Any:
+        """Take over the geometry; the density too, unless the cell changed."""
+        node = self.ctx.relax
+        if not node.is_finished_ok:
+            return self._failed("ERROR_RELAX_FAILED", node)
+        relaxed = with_positions(self._structure, node.outputs.output_structure)
+        fixed_cell = self.inputs.relax.pw.parameters["CONTROL"]["calculation"] == "relax"
+        self.ctx.start_pk = node.outputs.remote_folder.pk if fixed_cell else None
+        if not fixed_cell and "frames" in node.outputs:
+            self.ctx.seed_pk = seed_from_labels(relaxed, node.outputs.frames).pk
+        self.ctx.structure_pk = relaxed.pk
+        return None
+
+    def should_attempt(self) -> bool:
+        """Go on until the SCF is on the wanted pattern, or the attempts are spent."""
+        return not self.ctx.landed and self.ctx.attempt < self.inputs.max_attempts.value
+
+    def run_scf(self) -> dict[str, Any]:
+        """Find the ground state with smearing; a repeated attempt starts from scratch with a stronger seed."""
+        self.ctx.attempt += 1
+        if self.ctx.attempt > 1:
+            seeded = self._seeded(self._structure, self.ctx.wanted, self.ctx.signs, _RETRY_STRENGTH)
+            self.ctx.structure_pk = seeded["structure"].pk
+            self.ctx.seed_pk = seeded["parameters"].pk
+            self.ctx.start_pk = None
+        return ToContext(scf=self._submit_pw("scf", f"scf_{self.ctx.cycle}_{self.ctx.attempt}"))
+
+    def inspect_scf(self) -> Any:
+        """Compare the pattern found with the wanted one."""
+        node = self.ctx.scf
+        if not node.is_finished_ok:
+            return self._failed("ERROR_SCF_FAILED", node)
+        if "oxidation_states" not in node.outputs:
+            return self.exit_codes.ERROR_NO_OCCUPATIONS.format(cycle=self.ctx.cycle)
+        verdict = compare_with_wanted(node.outputs.oxidation_states, orm.List(self.ctx.wanted), orm.Int(-1)).get_dict()
+        self.ctx.landed = verdict["landed"]
+        self.ctx.found = verdict["found"]
+        if not self.ctx.landed:
+            self.report(
+                f"cycle {self.ctx.cycle}, attempt {self.ctx.attempt}: wanted {self.ctx.wanted}, "
+                f"DFT found {self.ctx.found}"
+            )
+        return None
+
+    def run_tight_scf(self) -> Any:
+        """Converge the ground state that hp.x perturbs, with fixed occupations for an insulator."""
+        refused = self._refuse_pattern()
+        if refused is not None:
+            return refused
+        scf = self.ctx.scf
+        electrons = describe_electrons(scf.outputs.output_band, scf.outputs.output_parameters)
+        self.ctx.electrons_pk = electrons.pk
+        content = electrons.get_dict()
+        metal = self._why_metal(content)
+        wish = self.inputs.insulator.value
+        if wish == "true" and metal is not None:
+            return self.exit_codes.ERROR_METAL.format(reason=metal)
+        self.ctx.insulator = metal is None and wish != "false"
+        inputs = self._pw_inputs("scf")
+        inputs.pw.parameters = orm.Dict(
+            tightened(
+                inputs.pw.parameters.get_dict(),
+                content,
+                insulator=self.ctx.insulator,
+                conv_thr=self.inputs.tight_conv_thr.value,
+            )
+        )
+        inputs.pw.parent_folder = scf.outputs.remote_folder
+        inputs.metadata.call_link_label = f"tight_scf_{self.ctx.cycle}"
+        return ToContext(tight=self.submit(RedoxPwBaseWorkChain, **inputs))
+
+    def inspect_tight_scf(self) -> Any:
+        """The pattern that hp.x will perturb is the one that counts."""
+        node = self.ctx.tight
+        if not node.is_finished_ok:
+            return self._failed("ERROR_SCF_FAILED", node)
+        if "oxidation_states" not in node.outputs:
+            return self.exit_codes.ERROR_NO_OCCUPATIONS.format(cycle=self.ctx.cycle)
+        self.ctx.found = list(node.outputs.oxidation_states.pattern().states)
+        return self._refuse_pattern()
+
+    def run_hp(self) -> dict[str, Any]:
+        """Compute U and V of this ground state."""
+        inputs = AttributeDict(self.exposed_inputs(HpWorkChain, namespace="hp"))
+        inputs.hp.hp.parent_scf = self.ctx.tight.outputs.remote_folder
+        inputs.hp.hp.hubbard_structure = self._structure
+        inputs.metadata.call_link_label = f"hp_{self.ctx.cycle}"
+        return ToContext(hp=self.submit(HpWorkChain, **inputs))
+
+    def inspect_hp(self) -> Any:
+        """Compare U and V with those the ground state was computed with, and prepare the next cycle."""
+        node = self.ctx.hp
+        if not node.is_finished_ok:
+            return self._failed("ERROR_HP_FAILED", node)
+        changed = self.ctx.found != self.ctx.wanted
+        closed = close_cycle(
+            self._structure,
+            node.outputs.hubbard_structure,
+            self.ctx.tight.outputs.oxidation_states,
+            orm.load_node(self.ctx.order_pk),
+            orm.Dict(
+                {
+                    "cycle": self.ctx.cycle,
+                    "relabel": self.inputs.relabel.value,
+                    "kind_tolerance": self.inputs.kind_tolerance.value,
+                    "mixing": self.ctx.mixing,
+                    "pattern_changed": changed,
+                    "occupations": "fixed" if self.ctx.insulator else "smearing",
+                    "scf_uuid": self.ctx.tight.uuid,
+                    "hp_uuid": node.uuid,
+                }
+            ),
+            electrons=orm.load_node(self.ctx.electrons_pk),
+        )
+        cycle = closed["cycle"].get_dict()
+        self.ctx.cycle_pks.append(closed["cycle"].pk)
+        self.ctx.structure_pk = closed["structure"].pk
+        self.ctx.start_pk = self.ctx.tight.outputs.remote_folder.pk
+        self.ctx.wanted = self.ctx.found
+        self.ctx.converged = (
+            cycle["change_u"] <= self.inputs.tolerance_u.value and cycle["change_v"] <= self.inputs.tolerance_v.value
+        )
+        self.report(
+            f"cycle {self.ctx.cycle}: U changed by {cycle['change_u']:.3f} eV, V by {cycle['change_v']:.3f} eV; "
+            f"pattern {self.ctx.found}"
+        )
+        return None
+
+    def results(self) -> Any:
+        """Hand U and V back in the user's order of atoms."""
+        order = orm.load_node(self.ctx.order_pk)
+        cycles = [orm.load_node(pk) for pk in self.ctx.cycle_pks]
+        collected = collect_cycles(
+            self.inputs.tolerance_u,
+            self.inputs.tolerance_v,
+            **{f"cycle_{number:02d}": cycle for number, cycle in enumerate(cycles, start=1)},
+        )
+        self.out("hubbard_structure", restore_order(self._structure, order))
+        self.out("cycles", collected)
+        self.out("oxidation_states", self.ctx.tight.outputs.oxidation_states)
+        if not self.ctx.converged and self.inputs.must_converge.value:
+            return self.exit_codes.ERROR_NOT_CONVERGED.format(
+                cycles=self.ctx.cycle, reason=collected.get_dict()["reason"]
+            )
+        return None
+
+    def on_terminated(self) -> None:
+        """Empty the remote folders if that was asked for."""
+        super().on_terminated()
+        if not self.inputs.clean_workdir.value:
+            return
+        for called in self.node.called_descendants:
+            if isinstance(called, orm.CalcJobNode) and "remote_folder" in called.outputs:
+                with suppress(OSError, KeyError):
+                    called.outputs.remote_folder._clean()  # noqa: SLF001 - how aiida-quantumespresso does it
+
+    @property
+    def _structure(self) -> HubbardStructureData:
+        """The structure of this cycle, in hp.x's order."""
+        return orm.load_node(self.ctx.structure_pk)
+
+    def _failed(self, name: str, node: orm.ProcessNode) -> ExitCode:
+        """The exit code for a failed part of this cycle."""
+        failure: ExitCode = self.exit_codes[name]
+        return failure.format(cycle=self.ctx.cycle, message=f"{node.process_label}<{node.pk}> {node.exit_message}")
+
+    def _refuse_pattern(self) -> ExitCode | None:
+        """The exit code for a pattern that changed, if that is to be refused."""
+        if self.ctx.found == self.ctx.wanted or self.inputs.on_pattern_change.value != "refuse":
+            return None
+        refused: ExitCode = self.exit_codes.ERROR_PATTERN_CHANGED
+        return refused.format(cycle=self.ctx.cycle, found=self.ctx.found, wanted=self.ctx.wanted)
+
+    def _why_metal(self, electrons: dict[str, Any]) -> str | None:
+        """Why fixed occupations do not fit, or None for an insulator."""
+        gap, magnetization = electrons["gap"], electrons["total_magnetization"]
+        if gap < self.inputs.minimum_gap.value:
+            return f"the gap of cycle {self.ctx.cycle} is {gap:.2f} eV, below {self.inputs.minimum_gap.value:g} eV"
+        if abs(magnetization - round(magnetization)) > _WHOLE_MAGNETIZATION:
+            return f"the magnetisation of cycle {self.ctx.cycle}, {magnetization:.2f} μB, is not a whole number"
+        return None
+
+    def _pw_inputs(self, namespace: str) -> AttributeDict:
+        """Inputs of pw.x for this cycle: from the density found last where there is one, else from seeds."""
+        inputs = AttributeDict(self.exposed_inputs(RedoxPwBaseWorkChain, namespace=namespace))
+        structure = self._structure
+        parameters = merged(inputs.pw.parameters.get_dict(), orm.load_node(self.ctx.seed_pk).get_dict())
+        if self.ctx.start_pk is not None:
+            parameters = continued(parameters)
+            inputs.pw.parent_folder = orm.load_node(self.ctx.start_pk)
+        inputs.pw.structure = structure
+        inputs.pw.parameters = orm.Dict(parameters)
+        inputs.pw.redox = self.inputs.redox
+        inputs.pw.pseudos = {kind.name: self.inputs.pseudos[kind.symbol] for kind in structure.kinds}
+        return inputs
+
+    def _submit_pw(self, namespace: str, label: str) -> orm.ProcessNode:
+        """Submit pw.x for this cycle."""
+        inputs = self._pw_inputs(namespace)
+        inputs.metadata.call_link_label = label
+        return self.submit(RedoxPwBaseWorkChain, **inputs)
