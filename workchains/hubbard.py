@@ -184,11 +184,15 @@ class HubbardWorkChain(WorkChain):
         )
         spec.output("hubbard_structure", valid_type=HubbardStructureData, help="In the order of the input's atoms.")
         spec.output("cycles", valid_type=orm.Dict, help="U, V and oxidation states of every cycle.")
-        spec.output("oxidation_states", valid_type=OxidationStatesData, help="States of the last cycle, in hp.x's order.")
+        spec.output(
+            "oxidation_states", valid_type=OxidationStatesData, help="States of the last cycle, in hp.x's order."
+        )
         spec.exit_code(300, "ERROR_RELAX_FAILED", message="The relaxation of cycle {cycle} failed: {message}")
         spec.exit_code(301, "ERROR_SCF_FAILED", message="The SCF of cycle {cycle} failed: {message}")
         spec.exit_code(302, "ERROR_HP_FAILED", message="hp.x failed in cycle {cycle}: {message}")
-        spec.exit_code(310, "ERROR_NO_OCCUPATIONS", message="The SCF of cycle {cycle} has no whole Hubbard occupations.")
+        spec.exit_code(
+            310, "ERROR_NO_OCCUPATIONS", message="The SCF of cycle {cycle} has no whole Hubbard occupations."
+        )
         spec.exit_code(
             320,
             "ERROR_METAL",
@@ -331,9 +335,7 @@ class HubbardWorkChain(WorkChain):
             "strength": strength,
             "pseudo_electrons": {element: pseudo.z_valence for element, pseudo in self.inputs.pseudos.items()},
         }
-        return cast(
-            "dict[str, Any]", seed_structure(structure, orm.List(pattern), self.inputs.redox, orm.Dict(seed))
-        )
+        return cast("dict[str, Any]", seed_structure(structure, orm.List(pattern), self.inputs.redox, orm.Dict(seed)))
 
     def should_cycle(self) -> bool:
         """Go on until U and V agree with what they were computed with, or the cycles are used up."""

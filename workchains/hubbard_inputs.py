@@ -19,7 +19,9 @@ def continued(parameters: dict[str, Any]) -> dict[str, Any]:
     return _without(merged({**parameters, "ELECTRONS": electrons}, {"ELECTRONS": start}), _OF_SEEDS)
 
 
-def tightened(parameters: dict[str, Any], electrons: dict[str, Any], *, insulator: bool, conv_thr: float) -> dict[str, Any]:
+def tightened(
+    parameters: dict[str, Any], electrons: dict[str, Any], *, insulator: bool, conv_thr: float
+) -> dict[str, Any]:
     """Return the parameters of the second SCF, the ground state that hp.x perturbs.
 
     An insulator gets fixed occupations and the magnetisation it has: smearing would add the response of a metal

@@ -71,8 +71,7 @@ def read_hubbard_parameters(path: Path, n_atoms: int) -> HubbardParameters:
         raise OutputFormatError(f"{path.name} does not hold each of the {len(_MATRICES)} matrices once; it may be cut.")
     ends = [number for number, _ in titles[1:]] + [len(lines)]
     matrices = {
-        name: _matrix(lines[start + 1 : end], name, path)
-        for (start, name), end in zip(titles, ends, strict=True)
+        name: _matrix(lines[start + 1 : end], name, path) for (start, name), end in zip(titles, ends, strict=True)
     }
     _check(matrices, path)
     tables = lines[: titles[0][0]]

@@ -97,6 +97,28 @@ def test_low_spin_cobalt_has_no_moment() -> None:
     assert _channel(seed, "Co1", 1) == _channel(seed, "Co1", 2)
 
 
+def test_a_pattern_without_moments_is_not_spin_polarised() -> None:
+    atoms = bulk("CoO", "rocksalt", a=4.2)
+    seed = build_seed(atoms, Pattern((0,), (3,)), signs=(1,), valence_electrons=VALENCE, low_spin_sites=[0])
+    assert not seed.has_moments
+    system = seed.pw_parameters["SYSTEM"]
+    assert system["nspin"] == 1
+    assert "starting_magnetization" not in system
+    assert system["starting_ns_eigenvalue"] == [
+        [m, 1, "Co1", value] for m, value in enumerate([0.3, 0.3, 1.0, 1.0, 1.0], start=1)
+    ]
+
+
+def test_one_moment_is_enough_for_spin_polarisation() -> None:
+    atoms = bulk("CoO", "rocksalt", a=4.2).repeat((2, 1, 1))
+    pattern = Pattern((0, 2), (3, 2))
+    seed = build_seed(atoms, pattern, signs=(1, -1), valence_electrons=VALENCE, low_spin_sites=[0])
+    system = seed.pw_parameters["SYSTEM"]
+    assert "nspin" not in system
+    assert system["starting_magnetization"] == pytest.approx({"Co1": 0.0, "Co2": -3 / 9})
+    assert {spin for _, spin, _, _ in system["starting_ns_eigenvalue"]} == {1, 2}
+
+
 def test_lanthanides_fill_an_f_shell() -> None:
     seed = build_seed(bulk("GdN", "rocksalt", a=5.0), Pattern((0,), (3,)), signs=(1,), valence_electrons=VALENCE)
     assert _channel(seed, "Gd1", 1) == [1.0] * 7
