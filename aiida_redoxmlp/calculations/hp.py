@@ -58,7 +58,11 @@ def _validate_qpoints(node: orm.KpointsData, _: Any) -> str | None:
         offset = node.get_kpoints_mesh()[1]
     except AttributeError:
         return "The wave vectors of hp.x are a list of points; give a mesh with `set_kpoints_mesh`."
-    return f"The mesh of wave vectors is shifted by {offset}; hp.x needs Γ in it, so leave the offset out." if any(offset) else None
+    return (
+        f"The mesh of wave vectors is shifted by {offset}; hp.x needs Γ in it, so leave the offset out."
+        if any(offset)
+        else None
+    )
 
 
 def validate_structure(node: HubbardStructureData | None, _: Any) -> str | None:
@@ -226,7 +230,11 @@ _EXIT_CODES = (
     (316, "ERROR_PAIR_MISSING", "hp.x gives no V for a pair that has one: {reason}"),
     (320, "ERROR_OUTPUT_INVALID", "What hp.x wrote cannot be trusted: {reason}"),
     (321, "ERROR_ENGINE", "hp.x failed: {reason}"),
-    (330, "ERROR_OUT_OF_MEMORY", "hp.x ran out of memory: {reason} Ask for more memory, or for more processes over k points."),
+    (
+        330,
+        "ERROR_OUT_OF_MEMORY",
+        "hp.x ran out of memory: {reason} Ask for more memory, or for more processes over k points.",
+    ),
     (400, "ERROR_OUT_OF_TIME", "hp.x used up its time: {reason}"),
     (401, "ERROR_STOPPED_EARLY", "hp.x was stopped: {reason}"),
     (410, "ERROR_NOT_CONVERGED", "A response did not converge: {reason}"),

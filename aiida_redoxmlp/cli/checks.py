@@ -1,0 +1,115 @@
+"""What can be known to fail before anything is submitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from aiida import orm
+from aiida_pseudo.data.pseudo.upf import UpfData
+from ase import Atoms
+
+from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.hubbard.neighbours import split_manifold
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, count_distinct_patterns, distinct_patterns
+from aiida_redoxmlp.redox.magnetic_order import moment_signs
+from aiida_redoxmlp.redox.symmetry import site_permutations
+
+__all__ = ("check_physics", "check_projectors", "check_same_computer", "chosen_pattern")
+
+_MOST_LISTED = 6
+_MOST_ENUMERATED = 2000
+_ATOMIC_ORBITAL = re.compile(r'<PP_CHI\.\d+[^>]*?\blabel="\s*(\d[SPDFspdf])\s*"', re.DOTALL)
+
+
+def check_physics(config: MaterialConfig, atoms: Atoms) -> None:
+    """Check that the charges can close, the magnetic order fits and every redox site's shell has a U.
+
+    Raises:
+        InputError: one sentence on the first thing that does not.
+    """
+    symbols = atoms.get_chemical_symbols()
+    chemistry: RedoxChemistry = config.redox
+    sites, background = chemistry.sites_and_background(symbols)
+    allowed = chemistry.allowed_on(symbols)
+    next(charge_balanced_patterns(symbols, sites, allowed, chemistry.total_charge - sum(background)))
+    moment_signs(atoms, sites, config.magnetic_order)
+    for key, name in config.hubbard.manifolds():
+        element, _ = split_manifold(name)
+        if element not in symbols:
+            raise InputError(
+                f"{key} names {name!r}, but the structure has no {element}; "
+                f"its elements are {', '.join(sorted(set(symbols)))}."
+            )
+    for element in allowed:
+        name = f"{element}-{chemistry.table().elements[element].shell}"
+        if name not in config.hubbard.u:
+            raise InputError(
+                f"The redox element {element} has no U, without which its oxidation state cannot be read; "
+                f"add {name} to hubbard.u or name the charge of {element} in `fixed_states`."
+            )
+
+
+def check_projectors(hubbard: HubbardConfig, pseudos: Mapping[str, UpfData]) -> None:
+    """Check that the pseudopotentials have the atomic orbitals that the manifolds are projected on.
+
+    Args:
+        hubbard: manifolds to correct.
+        pseudos: by element; one that does not label its orbitals is not checked.
+
+    Raises:
+        InputError: for a manifold without its orbital.
+    """
+    for key, name in hubbard.manifolds():
+        element, manifold = split_manifold(name)
+        orbitals = [orbital.lower() for orbital in _ATOMIC_ORBITAL.findall(pseudos[element].get_content())]
+        if orbitals and manifold not in orbitals:
+            raise InputError(
+                f"{key} names {name!r}, but the pseudopotential {pseudos[element].filename} has the atomic orbitals "
+                f"{', '.join(orbitals)} only; choose one of them or another family."
+            )
+
+
+def chosen_pattern(config: HubbardRunConfig, atoms: Atoms) -> list[int]:
+    """Return the wanted pattern, or the only one that closes the charge up to symmetry.
+
+    Raises:
+        InputError: if the wanted pattern does not fit, or none is given where there are several.
+    """
+    symbols = atoms.get_chemical_symbols()
+    chemistry = config.redox
+    if config.pattern is not None:
+        if sentence := chemistry.why_not(symbols, config.pattern):
+            raise InputError(sentence)
+        return config.pattern
+    sites, background = chemistry.sites_and_background(symbols)
+    allowed = chemistry.allowed_on(symbols)
+    charge = chemistry.total_charge - sum(background)
+    permutations = site_permutations(atoms)
+    patterns = islice(charge_balanced_patterns(symbols, sites, allowed, charge), _MOST_ENUMERATED)
+    orbits = distinct_patterns(patterns, permutations)
+    if len(orbits) > 1:
+        number = count_distinct_patterns(sites, [allowed[symbols[site]] for site in sites], charge, permutations)
+        listed = [list(orbit.representative.states) for orbit in orbits[:_MOST_LISTED]]
+        more = ", …" if number > len(listed) else ""
+        raise InputError(
+            f"{number} patterns of the redox sites {list(sites)} close the charge and are not equivalent by symmetry, "
+            f"{', '.join(map(str, listed))}{more}; choose one with `pattern`."
+        )
+    return list(orbits[0].representative.states)
+
+
+def check_same_computer(codes: Sequence[orm.AbstractCode]) -> None:
+    """Check that hp.x finds pw.x's files where they are.
+
+    Raises:
+        InputError: if the codes are on different computers.
+    """
+    where = {code.full_label: code.computer.label for code in codes if isinstance(code, orm.InstalledCode)}
+    if len(set(where.values())) > 1:
+        told = " and ".join(f"{code} on {computer}" for code, computer in where.items())
+        raise InputError(f"hp.x reads the files of pw.x in place, but {told}; choose codes on one computer.")

@@ -1,0 +1,75 @@
+"""Reading a configuration file, with one sentence for every mistake."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from aiida_redoxmlp.cli.material_config import MaterialConfig
+from aiida_redoxmlp.errors import ConfigurationError, explain
+
+__all__ = ("load_config",)
+
+_Config = TypeVar("_Config", bound=MaterialConfig)
+
+
+def load_config(path: Path, model: type[_Config]) -> _Config:
+    """Read and validate a configuration file.
+
+    Args:
+        path: YAML file; the structure in it is relative to it.
+        model: what the file should hold.
+
+    Raises:
+        ConfigurationError: naming the file, the key, what was given and what is allowed.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror}); give an existing YAML file.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} holds no keys; write a mapping with {', '.join(model.model_fields)}.")
+    try:
+        config = model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, str(path)) + _suggestions(error, model)) from error
+    return config.model_copy(update={"structure": path.parent / config.structure})
+
+
+def _suggestions(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say which keys are allowed where an unknown one was found."""
+    sentences = []
+    for entry in error.errors():
+        if entry["type"] != "extra_forbidden":
+            continue
+        *parents, key = entry["loc"]
+        allowed = _keys_at(model, parents)
+        close = difflib.get_close_matches(str(key), allowed, n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        sentences.append(f"{meant} Allowed are {', '.join(allowed)}.")
+    return "".join(sentences)
+
+
+def _keys_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    """Return the keys of the section at ``path``, in which numbers count the entries of a list."""
+    for part in path:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """Return the model that an annotation such as ``list[Model] | None`` names."""
+    pending = [annotation]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+        pending.extend(get_args(one))
+    raise TypeError(f"{annotation} holds no section")

@@ -1,0 +1,52 @@
+"""U and V of every site and cycle as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+__all__ = ("hubbard_table",)
+
+
+def hubbard_table(content: dict[str, Any], symbols: Sequence[str]) -> Table:
+    """Return a table with one row a Hubbard site and cycle.
+
+    Args:
+        content: the output ``cycles`` of a ``HubbardWorkChain``.
+        symbols: chemical symbols of all atoms, in the same order of atoms.
+    """
+    cycles = content["cycles"]
+    with_v = any(cycle["pairs"] for cycle in cycles)
+    table = Table(title="Hubbard parameters / eV", title_justify="left")
+    for heading in ("cycle", "site", "state", "U in", "U out", *(("V out, mean of pairs",) if with_v else ())):
+        table.add_column(heading, justify="left" if heading in {"site", "V out, mean of pairs"} else "right")
+    for cycle in cycles:
+        found = cycle["oxidation_states"]
+        states = dict(zip(found["sites"], found["states"], strict=True))
+        for row, site in enumerate(cycle["sites"]):
+            table.add_row(
+                str(cycle["cycle"]) if row == 0 else "",
+                f"{symbols[site]} {site + 1} {cycle['manifolds'][row]}",
+                f"{states[site]:+d}" if site in states else "–",
+                f"{cycle['u_in'][row]:.2f}",
+                f"{cycle['u_out'][row]:.2f}",
+                *((_mean_v(cycle["pairs"], site, symbols),) if with_v else ()),
+                style="yellow" if cycle["pattern_changed"] else None,
+                end_section=row == len(cycle["sites"]) - 1,
+            )
+    return table
+
+
+def _mean_v(pairs: Sequence[dict[str, Any]], site: int, symbols: Sequence[str]) -> str:
+    """Return the mean V of a site's pairs by the other atom's manifold, with their number."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for pair in pairs:
+        ends = ((pair["site"], 0), (pair["neighbour"], 1))
+        for (end, _), (other, which) in (ends, ends[::-1]):
+            if end == site:
+                values[f"{symbols[other]} {pair['manifolds'][which]}"].append(pair["v_out"])
+                break
+    return ", ".join(f"{name} {sum(found) / len(found):.3f} (×{len(found)})" for name, found in values.items())

@@ -1,0 +1,64 @@
+"""The keys that every configuration file has: the material and how it is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from aiida_redoxmlp.cli.resources_config import Section
+from aiida_redoxmlp.hubbard.neighbours import IntersiteRule, split_manifold
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.protocols import ProtocolName
+
+__all__ = ("HubbardConfig", "MaterialConfig")
+
+
+class HubbardConfig(Section):
+    """Hubbard corrections."""
+
+    projectors: Literal["atomic", "ortho-atomic"] = Field("ortho-atomic", description="Hubbard projectors of pw.x.")
+    u: dict[str, float] = Field(description="U in eV by manifold, such as `Mn-3d: 4.5`.", min_length=1)
+    v: list[IntersiteRule] = Field(default_factory=list, description="Pairs of manifolds that get a V.")
+
+    @field_validator("u")
+    @classmethod
+    def _u_of_manifolds(cls, values: dict[str, float]) -> dict[str, float]:
+        for name in values:
+            split_manifold(name)
+        return values
+
+    @field_validator("v")
+    @classmethod
+    def _v_between_manifolds(cls, rules: list[IntersiteRule]) -> list[IntersiteRule]:
+        for rule in rules:
+            for name in rule.between:
+                split_manifold(name)
+        return rules
+
+    def manifolds(self) -> list[tuple[str, str]]:
+        """Return every manifold that is named, with the key that names it."""
+        return [
+            *((f"hubbard.u.{name}", name) for name in self.u),
+            *((f"hubbard.v.{number}.between", name) for number, rule in enumerate(self.v) for name in rule.between),
+        ]
+
+
+class MaterialConfig(Section):
+    """A material, its charges, and the settings of its DFT calculations."""
+
+    material: str = Field(description="Name for reports.")
+    structure: Path = Field(description="Structure file that ASE reads (CIF, …), relative to the configuration file.")
+    redox: RedoxChemistry
+    magnetic_order: Literal["ferromagnetic", "antiferromagnetic"] | list[int] = Field(
+        "antiferromagnetic", description="Order of the moments on the redox sites, or a sign for each."
+    )
+    hubbard: HubbardConfig
+    pseudo_family: str = Field(description="Label of an installed aiida-pseudo family.")
+    protocol: ProtocolName = Field(
+        "balanced", description="Set of settings that go together; `demo` is for demonstrations only."
+    )
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="Settings laid over the protocol's, with the protocol files' keys."
+    )

@@ -1,0 +1,203 @@
+"""hp.x with restarts that never repeat a finished response."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from aiida_redoxmlp.calculations.hp import PREFIX, HpCalculation
+
+__all__ = ("HpBaseWorkChain",)
+
+_MIXING_REMEDIES: tuple[dict[str, object], ...] = (
+    {"alpha_mix": {1: 0.1}, "nmix": 8, "niter_max": 200},
+    {"alpha_mix": {1: 0.05}, "nmix": 8, "niter_max": 400},
+)
+"""Tried one after the other when a response does not settle; hp.x mixes 0.3 of the new potential by default."""
+
+_RESPONSE = re.compile(rf"{PREFIX}\.(chi|dns)\.pert_(\d+)(?:\.q_(\d+))?\.dat")
+_EXIT = HpCalculation.exit_codes
+_LAST_FATAL_STATUS = 399
+
+
+class HpBaseWorkChain(BaseRestartWorkChain):
+    """Run hp.x; a run that is stopped goes on with what is left of it.
+
+    What is finished shows in the files of the responses: one an atom and wave vector, one an atom. The rest is run part
+    by part: the wave vectors from the first that is missing, their sum, and at last the parameters.
+    """
+
+    _process_class = HpCalculation
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(HpCalculation, namespace="hp")
+        spec.expose_outputs(HpCalculation)
+        spec.outline(
+            cls.setup,
+            while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
+            cls.results,
+        )
+        spec.exit_code(300, "ERROR_UNRECOVERABLE", message="{message}")
+        spec.exit_code(
+            310,
+            "ERROR_NO_PROGRESS",
+            message="hp.x was stopped twice before the response to a single wave vector was finished; ask for a longer wall "
+            "time or for more processes.",
+        )
+
+    def setup(self) -> None:
+        """Start with the inputs as they are and nothing left over."""
+        super().setup()
+        self.ctx.inputs = AttributeDict(self.exposed_inputs(HpCalculation, "hp"))
+        self.ctx.remedies_tried = 0
+        self.ctx.stops_without_progress = 0
+        self.ctx.left = []
+        self.ctx.finished = sorted(_finished(self.ctx.inputs.get("responses", {}).values()))
+
+    @process_handler(
+        priority=600,
+        exit_codes=[_EXIT.ERROR_OUT_OF_TIME, _EXIT.ERROR_STOPPED_EARLY],
+    )
+    def handle_stop(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Go on with what is left."""
+        if self._take_over(calculation):
+            self.ctx.stops_without_progress = 0
+        else:
+            self.ctx.stops_without_progress += 1
+        if self.ctx.stops_without_progress > 1:
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
+        self._plan(calculation)
+        self.report_error_handled(calculation, f"going on with {self.ctx.inputs.parameters.get_dict()}")
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=590,
+        exit_codes=[_EXIT.ERROR_NOT_CONVERGED, _EXIT.ERROR_DIVERGED, _EXIT.ERROR_NOT_A_NUMBER],
+    )
+    def handle_mixing(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Mix less of the new potential, remember more, and go on with what is left."""
+        if self.ctx.remedies_tried >= len(_MIXING_REMEDIES):
+            message = f"hp.x does not settle with any mixing: {calculation.exit_message}"
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(message=message))
+        remedy = _MIXING_REMEDIES[self.ctx.remedies_tried]
+        self.ctx.remedies_tried += 1
+        self._take_over(calculation)
+        self._plan(calculation)
+        self._change(remedy)
+        self.report_error_handled(calculation, f"trying {remedy}")
+        return ProcessHandlerReport(True)
+
+    @process_handler(priority=500)
+    def handle_fatal(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Give up at once where a repetition would fail again."""
+        if calculation.is_finished_ok or not 300 <= (calculation.exit_status or 0) <= _LAST_FATAL_STATUS:
+            return None
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(message=calculation.exit_message))
+
+    @process_handler(priority=400, exit_codes=ExitCode(0))
+    def handle_part(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """After a part that was left, run the next one."""
+        if not self.ctx.left:
+            return None
+        self._take_over(calculation)
+        self._set(self.ctx.left.pop(0))
+        self.ctx.iteration -= 1  # parts that go well are no restarts
+        return ProcessHandlerReport(True)
+
+    def _take_over(self, calculation: orm.CalcJobNode) -> bool:
+        """Keep the finished responses of a calculation; whether there are new ones."""
+        if "retrieved" not in calculation.outputs:
+            return False
+        retrieved = calculation.outputs.retrieved
+        known = {tuple(one) for one in self.ctx.finished}
+        new = _finished([retrieved]) - known - _unfinished(calculation)
+        if not new:
+            return False
+        self.ctx.finished = sorted(known | new)
+        responses = dict(self.ctx.inputs.get("responses", {}))
+        responses[f"part_{len(responses)}"] = retrieved
+        self.ctx.inputs.responses = responses
+        return True
+
+    def _plan(self, calculation: orm.CalcJobNode) -> None:
+        """List the parts that are left of what the work chain was asked for."""
+        asked = self.inputs.hp.parameters.get_dict()
+        if any(
+            asked.get(key) for key in ("determine_num_pert_only", "determine_q_mesh_only", "sum_pertq", "compute_hp")
+        ):
+            return
+        finished = {tuple(one) for one in self.ctx.finished}
+        whole = not asked.get("perturb_only_atom")
+        atoms = asked.get("perturb_only_atom") or [
+            atom + 1 for atom in _perturbed(calculation, self.ctx.get("perturbed"))
+        ]
+        if whole and not atoms:
+            return  # stopped before it knew which
+        self.ctx.perturbed = [atom - 1 for atom in atoms]
+        base = {key: value for key, value in asked.items() if key not in ("perturb_only_atom", "start_q", "last_q")}
+        parts: list[dict[str, Any]] = []
+        for atom in atoms:
+            if ("chi", atom, 0) in finished:
+                continue
+            done = [q for kind, at, q in finished if kind == "dns" and at == atom]
+            first = int(asked.get("start_q") or 1)
+            while first in done:
+                first += 1
+            last = asked.get("last_q")
+            one = {**base, "perturb_only_atom": [atom]}
+            split = bool(asked.get("start_q") or last)
+            if not done and not split:
+                parts.append(one)
+                continue
+            if last is None or first <= last:
+                parts.append({**one, "start_q": first, **({"last_q": last} if last else {})})
+            if not split:
+                parts.append({**one, "sum_pertq": True})
+        if whole:
+            parts.append({**base, "compute_hp": True})
+        if parts:
+            self._set(parts.pop(0))
+        self.ctx.left = parts
+
+    def _set(self, parameters: dict[str, Any]) -> None:
+        """Run the next calculation with these parameters, and the mixing that was found to work."""
+        self.ctx.inputs.parameters = orm.Dict(parameters)
+        if self.ctx.remedies_tried:
+            self._change(_MIXING_REMEDIES[self.ctx.remedies_tried - 1])
+
+    def _change(self, changes: dict[str, object]) -> None:
+        parameters = self.ctx.inputs.parameters.get_dict()
+        self.ctx.inputs.parameters = orm.Dict({**parameters, **changes})
+
+
+def _finished(folders: Any) -> set[tuple[str, int, int]]:
+    """Return the responses in retrieved folders: kind (chi or dns), atom from 1, wave vector from 1 (0 for all)."""
+    names = {name for folder in folders for name in folder.base.repository.list_object_names()}
+    found = (_RESPONSE.fullmatch(name) for name in names)
+    return {(one.group(1), int(one.group(2)), int(one.group(3) or 0)) for one in found if one}
+
+
+def _unfinished(calculation: orm.CalcJobNode) -> set[tuple[str, int, int]]:
+    """Return the response that was being computed when a calculation stopped, whose file may be cut."""
+    if "output_parameters" not in calculation.outputs:
+        return set()
+    responses = calculation.outputs.output_parameters["responses"]
+    return {("dns", one["atom"] + 1, one["q_point"]) for one in responses if not one["converged"]}
+
+
+def _perturbed(calculation: orm.CalcJobNode, before: list[int] | None) -> list[int]:
+    """Return the atoms that have to be perturbed, as far as any run listed them."""
+    if before:
+        return before
+    if "output_parameters" not in calculation.outputs:
+        return []
+    listed: list[int] = calculation.outputs.output_parameters["perturbed"]
+    return listed
