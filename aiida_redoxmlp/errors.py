@@ -59,7 +59,7 @@ def explain(error: ValidationError, source: str) -> str:
         elif entry["type"] == "missing":
             sentences.append(f"{source}: the key {where!r} is missing; add it.")
         else:
-            message = entry["msg"].removeprefix("Value error, ")
+            message = entry["msg"].removeprefix("Value error, ").removesuffix(".")
             given = "" if isinstance(entry["input"], dict | list) else f" (given: {entry['input']!r})"
             sentences.append(f"{source}: {where}: {message[:1].lower()}{message[1:]}{given}.")
     return " ".join(sentences)

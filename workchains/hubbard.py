@@ -13,9 +13,11 @@ from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.electrons import describe_electrons
+from aiida_redoxmlp.calculations.hp import mesh_of, validate_structure, why_not_resolved
 from aiida_redoxmlp.calculations.hubbard import (
     close_cycle,
     collect_cycles,
+    interactions_of,
     order_for_hp,
     restore_order,
     seed_from_labels,
@@ -23,6 +25,8 @@ from aiida_redoxmlp.calculations.hubbard import (
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.structures import compare_with_wanted, list_patterns, seed_structure, with_positions
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.hubbard.convergence import cycle_length
+from aiida_redoxmlp.hubbard.relabelling import why_not_one_state
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
 from aiida_redoxmlp.workchains.hp import HpWorkChain
@@ -43,17 +47,16 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     if any(key not in inputs for key in ("structure", "redox")):
         return None  # the ports report what is missing
     structure = inputs["structure"]
-    if not structure.hubbard.parameters:
-        return (
-            f"The structure {structure.get_formula()} has no Hubbard manifold; give every manifold to be corrected a "
-            "starting U, such as 4 eV."
-        )
+    if sentence := validate_structure(structure, None):
+        return sentence
     symbols = structure.get_ase().get_chemical_symbols()
     chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
     if "pattern" in inputs and (sentence := chemistry.why_not(symbols, inputs["pattern"].get_list())):
         return sentence
     if missing := sorted(set(symbols) - set(inputs.get("pseudos", {}))):
         return f"There is no pseudopotential for {', '.join(missing)}; give one an element in `pseudos`."
+    if "qpoints" in inputs.get("hp", {}).get("hp", {}).get("hp", {}):
+        return why_not_resolved(interactions_of(structure), mesh_of(inputs["hp"]["hp"]["hp"]["qpoints"]))
     return None
 
 
@@ -313,6 +316,7 @@ class HubbardWorkChain(WorkChain):
         self.ctx.attempt = 0
         self.ctx.mixing = 1.0
         self.ctx.cycle_pks = []
+        self.ctx.history = []
         self.ctx.converged = False
 
     def _wanted_pattern(self) -> list[int]:
@@ -362,9 +366,9 @@ class HubbardWorkChain(WorkChain):
         relaxed = with_positions(self._structure, node.outputs.output_structure)
         fixed_cell = self.inputs.relax.pw.parameters["CONTROL"]["calculation"] == "relax"
         self.ctx.start_pk = node.outputs.remote_folder.pk if fixed_cell else None
-        if not fixed_cell and "frames" in node.outputs:
-            self.ctx.seed_pk = seed_from_labels(relaxed, node.outputs.frames).pk
         self.ctx.structure_pk = relaxed.pk
+        if "frames" in node.outputs:
+            self._seed_from(node)
         return None
 
     def should_attempt(self) -> bool:
@@ -448,11 +452,20 @@ class HubbardWorkChain(WorkChain):
         node = self.ctx.hp
         if not node.is_finished_ok:
             return self._failed("ERROR_HP_FAILED", node)
-        changed = self.ctx.found != self.ctx.wanted
+        structure = self._structure
+        states = self.ctx.tight.outputs.oxidation_states
+        if not self.inputs.relabel.value:
+            kinds = [site.kind_name for site in structure.sites]
+            found = states.pattern()
+            sentence = why_not_one_state(kinds, dict(zip(found.sites, found.states, strict=True)))
+            if sentence is not None:
+                return self.exit_codes.ERROR_KIND_OF_MIXED_STATES.format(sentence=sentence)
+        self._damp_limit_cycle(node.outputs.hubbard_structure)
         closed = close_cycle(
-            self._structure,
+            structure,
             node.outputs.hubbard_structure,
-            self.ctx.tight.outputs.oxidation_states,
+            states,
+            orm.load_node(self.ctx.electrons_pk),
             orm.load_node(self.ctx.order_pk),
             orm.Dict(
                 {
@@ -460,18 +473,18 @@ class HubbardWorkChain(WorkChain):
                     "relabel": self.inputs.relabel.value,
                     "kind_tolerance": self.inputs.kind_tolerance.value,
                     "mixing": self.ctx.mixing,
-                    "pattern_changed": changed,
+                    "pattern_changed": self.ctx.found != self.ctx.wanted,
                     "occupations": "fixed" if self.ctx.insulator else "smearing",
                     "scf_uuid": self.ctx.tight.uuid,
                     "hp_uuid": node.uuid,
                 }
             ),
-            electrons=orm.load_node(self.ctx.electrons_pk),
         )
         cycle = closed["cycle"].get_dict()
         self.ctx.cycle_pks.append(closed["cycle"].pk)
         self.ctx.structure_pk = closed["structure"].pk
         self.ctx.start_pk = self.ctx.tight.outputs.remote_folder.pk
+        self._seed_from(self.ctx.tight)
         self.ctx.wanted = self.ctx.found
         self.ctx.converged = (
             cycle["change_u"] <= self.inputs.tolerance_u.value and cycle["change_v"] <= self.inputs.tolerance_v.value
@@ -481,6 +494,23 @@ class HubbardWorkChain(WorkChain):
             f"pattern {self.ctx.found}"
         )
         return None
+
+    def _seed_from(self, node: orm.ProcessNode) -> None:
+        """Seed what follows with the occupations of a calculation, by the kinds of the current structure."""
+        electrons = orm.Dict({element: pseudo.z_valence for element, pseudo in self.inputs.pseudos.items()})
+        self.ctx.seed_pk = seed_from_labels(self._structure, node.outputs.frames, electrons).pk
+
+    def _damp_limit_cycle(self, found: HubbardStructureData) -> None:
+        """Mix from now on if the values run in a circle."""
+        rows = interactions_of(found)
+        self.ctx.history.append([one.value for one in rows])
+        tolerances = [(self.inputs.tolerance_u if one.is_onsite else self.inputs.tolerance_v).value for one in rows]
+        period = cycle_length(self.ctx.history, tolerances)
+        if period is not None and self.ctx.mixing == 1.0:
+            self.ctx.mixing = _MIXED
+            self.report(
+                f"U and V come back every {period} cycles; from now on {_MIXED:.0%} of the new values are taken"
+            )
 
     def results(self) -> Any:
         """Hand U and V back in the user's order of atoms."""

@@ -8,15 +8,17 @@ from aiida_redoxmlp.workchains.protocols import merged
 
 __all__ = ("continued", "tightened")
 
-_OF_SMEARING = ("occupations", "smearing", "degauss")
-_OF_SEEDS = ("starting_magnetization", "starting_ns_eigenvalue")
+_OF_SMEARING = ("occupations", "smearing", "degauss", "starting_magnetization")
 
 
 def continued(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters that go on from the density and the occupations of an earlier calculation, without seeds."""
+    """Return parameters that go on from the density and the occupations of an earlier calculation.
+
+    The starting magnetisation stays: pw.x asks for one although it reads the density from a file.
+    """
     start = {"startingpot": "file", "startingwfc": "file"}
     electrons = {key: value for key, value in parameters["ELECTRONS"].items() if key != "mixing_fixed_ns"}
-    return _without(merged({**parameters, "ELECTRONS": electrons}, {"ELECTRONS": start}), _OF_SEEDS)
+    return _without(merged({**parameters, "ELECTRONS": electrons}, {"ELECTRONS": start}), ("starting_ns_eigenvalue",))
 
 
 def tightened(

@@ -19,7 +19,7 @@ from aiida_redoxmlp.hubbard.inputhp import InputHp
 from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.hubbard.ordering import hubbard_first
 
-__all__ = ("OUTDIR", "PREFIX", "HpCalculation", "is_response", "mesh_of", "validate_structure")
+__all__ = ("OUTDIR", "PREFIX", "HpCalculation", "is_response", "mesh_of", "validate_structure", "why_not_resolved")
 
 PREFIX = "aiida"
 OUTDIR = "out"
@@ -104,10 +104,10 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
             "hp.x needs the atoms with Hubbard manifolds before all others, but the structure has them as "
             f"{', '.join(kinds)}; order it with `aiida_redoxmlp.calculations.hubbard.order_for_hp`."
         )
-    return _why_not_resolved(interactions, mesh_of(inputs["qpoints"]))
+    return why_not_resolved(interactions, mesh_of(inputs["qpoints"]))
 
 
-def _why_not_resolved(interactions: list[Interaction], mesh: list[int]) -> str | None:
+def why_not_resolved(interactions: list[Interaction], mesh: list[int]) -> str | None:
     """Return the sentence that says that the virtual supercell holds fewer pairs than have a V."""
     images: dict[tuple[int, int, tuple[int, ...]], int] = defaultdict(int)
     for one in interactions:

@@ -29,8 +29,8 @@ class HubbardRunConfig(MaterialConfig):
 
     pattern: list[int] | None = Field(
         None,
-        description="Oxidation states of the redox sites in the order of the atoms; needed where several patterns close "
-        "the charge that symmetry does not make equivalent.",
+        description="Oxidation states of the redox sites in the order of the atoms; needed where several patterns, "
+        "not equivalent by symmetry, close the charge.",
     )
     codes: HubbardCodes = HubbardCodes()
     resources: HubbardResources = HubbardResources()

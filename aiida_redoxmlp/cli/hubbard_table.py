@@ -44,9 +44,9 @@ def _mean_v(pairs: Sequence[dict[str, Any]], site: int, symbols: Sequence[str]) 
     """Return the mean V of a site's pairs by the other atom's manifold, with their number."""
     values: dict[str, list[float]] = defaultdict(list)
     for pair in pairs:
-        ends = ((pair["site"], 0), (pair["neighbour"], 1))
-        for (end, _), (other, which) in (ends, ends[::-1]):
-            if end == site:
-                values[f"{symbols[other]} {pair['manifolds'][which]}"].append(pair["v_out"])
-                break
+        manifold, other_manifold = pair["manifolds"]
+        if pair["site"] == site:
+            values[f"{symbols[pair['neighbour']]} {other_manifold}"].append(pair["v_out"])
+        elif pair["neighbour"] == site:
+            values[f"{symbols[pair['site']]} {manifold}"].append(pair["v_out"])
     return ", ".join(f"{name} {sum(found) / len(found):.3f} (×{len(found)})" for name, found in values.items())

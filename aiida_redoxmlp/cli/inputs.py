@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_same_computer, chosen_pattern
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure, read_structure
 from aiida_redoxmlp.errors import ConfigurationError, InputError, explain
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
@@ -34,25 +35,19 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     if config.computes_hubbard:
         hp_code = load_code(config.codes.hp, "set hubbard.self_consistent to false to use U and V as they are given")
         check_same_computer((pw_code, hp_code))
-    try:
-        builder: Any = CampaignWorkChain.get_builder_from_protocol(
-            pw_code=pw_code,
-            hp_code=hp_code,
-            runner_code=load_code(config.codes.redoxmlp),
-            structure=structure,
-            redox=config.redox.model_dump(mode="json"),
-            pseudo_family=config.pseudo_family,
-            protocol=config.protocol,
-            overrides=config.overrides,
-            magnetic_order=config.magnetic_order,
-            dft_options=config.resources.dft.options(),
-            hp_options=config.resources.hp.options(),
-            training_options=config.resources.training.options(),
-        )
-    except ValidationError as error:
-        raise ConfigurationError(explain(error, "overrides")) from error
+    builder = _made(
+        CampaignWorkChain,
+        config,
+        pw_code=pw_code,
+        hp_code=hp_code,
+        runner_code=load_code(config.codes.redoxmlp),
+        structure=structure,
+        dft_options=config.resources.dft.options(),
+        hp_options=config.resources.hp.options(),
+        training_options=config.resources.training.options(),
+    )
     check_projectors(config.hubbard, builder.relax.pseudos)
-    return _labelled(builder, config.material)
+    return cast("ProcessBuilder", builder)
 
 
 def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
@@ -67,24 +62,18 @@ def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
     structure = hubbard_structure(atoms, config.hubbard)
     pw_code, hp_code = load_code(config.codes.pw), load_code(config.codes.hp)
     check_same_computer((pw_code, hp_code))
-    try:
-        builder: Any = HubbardWorkChain.get_builder_from_protocol(
-            pw_code=pw_code,
-            hp_code=hp_code,
-            structure=structure,
-            redox=config.redox.model_dump(mode="json"),
-            pseudo_family=config.pseudo_family,
-            pattern=pattern,
-            protocol=config.protocol,
-            overrides=config.overrides,
-            magnetic_order=config.magnetic_order,
-            dft_options=config.resources.dft.options(),
-            hp_options=config.resources.hp.options(),
-        )
-    except ValidationError as error:
-        raise ConfigurationError(explain(error, "overrides")) from error
+    builder = _made(
+        HubbardWorkChain,
+        config,
+        pw_code=pw_code,
+        hp_code=hp_code,
+        structure=structure,
+        pattern=pattern,
+        dft_options=config.resources.dft.options(),
+        hp_options=config.resources.hp.options(),
+    )
     check_projectors(config.hubbard, builder.pseudos)
-    return _labelled(builder, config.material)
+    return cast("ProcessBuilder", builder)
 
 
 def load_code(label: str, otherwise: str = "") -> orm.AbstractCode:
@@ -108,15 +97,30 @@ def load_code(label: str, otherwise: str = "") -> orm.AbstractCode:
         ) from error
 
 
-def _labelled(builder: Any, material: str) -> ProcessBuilder:
-    """Name the process and check its inputs as a whole, as a submission would.
+def _made(work_chain: Any, config: MaterialConfig, **inputs: Any) -> Any:
+    """Return a work chain's builder whose inputs were checked as a whole, as a submission would.
 
     Raises:
-        InputError: with what the process says of its inputs.
+        InputError: with what the protocols, the ports or the process say of the inputs.
     """
-    builder.metadata.label = material
-    spec = builder.process_class.spec()
-    refused = spec.validate_inputs(spec.inputs.pre_process(builder._inputs(prune=True)))  # noqa: SLF001 - no public way
+    try:
+        builder = work_chain.get_builder_from_protocol(
+            redox=config.redox.model_dump(mode="json"),
+            pseudo_family=config.pseudo_family,
+            protocol=config.protocol,
+            overrides=config.overrides,
+            magnetic_order=config.magnetic_order,
+            **inputs,
+        )
+    except InputError:
+        raise
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, "overrides")) from error
+    except (TypeError, ValueError) as error:  # what AiiDA's data types and ports raise when a value is set
+        raise ConfigurationError(f"overrides: {str(error).removeprefix('invalid attribute value ')}") from error
+    builder.metadata.label = config.material
+    ports = work_chain.spec().inputs
+    refused = ports.validate(ports.pre_process(builder._inputs(prune=True)))  # noqa: SLF001 - no public way
     if refused is not None:
         raise InputError(str(refused.message))
-    return cast("ProcessBuilder", builder)
+    return builder

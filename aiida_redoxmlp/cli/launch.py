@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-from aiida.engine import submit
+from aiida import orm
+from aiida.engine import ProcessBuilder, submit
 from rich.console import Console
 
-from aiida_redoxmlp.cli.campaign_config import load_config
-from aiida_redoxmlp.cli.inputs import campaign_builder
+from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.config_file import load_config
+from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.hubbard_table import hubbard_table
+from aiida_redoxmlp.cli.inputs import campaign_builder, hubbard_builder
+from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.profile import ensure_daemon, ensure_profile
+from aiida_redoxmlp.cli.reports import write_report_of
 from aiida_redoxmlp.cli.watch import watch
-from aiida_redoxmlp.errors import InputError
-from aiida_redoxmlp.report.campaign import write_report
 
 __all__ = ("launch",)
 
@@ -23,38 +29,73 @@ def launch() -> None:
     """Launch a workflow from a YAML file."""
 
 
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every launch has."""
+    for option in (
+        click.option("--output", type=click.Path(path_type=Path), help="Folder for the report; needs waiting."),
+        click.option("--no-wait", is_flag=True, help="Submit and return."),
+        click.option("--dry-run", is_flag=True, help="Check everything, submit nothing."),
+        click.option("--config", type=click.Path(path_type=Path), required=True, help="YAML file."),
+    ):
+        command = option(command)
+    return command
+
+
 @launch.command()
-@click.option("--config", type=click.Path(path_type=Path), required=True, help="YAML file of the campaign.")
-@click.option("--dry-run", is_flag=True, help="Check everything, submit nothing.")
-@click.option("--no-wait", is_flag=True, help="Submit and return.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder for summary.json, report and figures; needs waiting.",
-)
-def campaign(config: Path, dry_run: bool, no_wait: bool, output: Path | None) -> None:
+@_options
+def campaign(config: Path, **options: Any) -> None:
     """Label, train, search and check: the main job."""
-    settings = load_config(config)
+    settings = load_config(config, CampaignConfig)
     ensure_profile()
-    builder = campaign_builder(settings)
+    node = _run(campaign_builder(settings), settings, config, **options)
+    if node is not None:
+        click.echo(f"Ground state of {settings.material}: {node.outputs.conclusion.get_dict()['ground_state']}")
+
+
+@launch.command()
+@_options
+def hubbard(config: Path, **options: Any) -> None:
+    """Compute U and V by linear response until they agree with themselves, keeping the redox pattern."""
+    settings = load_config(config, HubbardRunConfig)
+    ensure_profile()
+    node = _run(hubbard_builder(settings), settings, config, **options)
+    if node is not None:
+        content = node.outputs.cycles.get_dict()
+        outcome = "agree with themselves" if content["converged"] else f"have not settled ({content['reason']})"
+        click.echo(f"U and V of {settings.material} {outcome} after {len(content['cycles'])} cycles.")
+
+
+def _run(
+    builder: ProcessBuilder,
+    settings: MaterialConfig,
+    config: Path,
+    *,
+    dry_run: bool,
+    no_wait: bool,
+    output: Path | None,
+) -> orm.ProcessNode | None:
+    """Submit a builder and watch it; the process when it succeeded, None when it was not waited for.
+
+    Raises:
+        click.exceptions.Exit: if the process failed.
+    """
     if dry_run:
         click.echo(f"{config} is valid: {settings.material}, protocol {settings.protocol}; nothing was submitted.")
-        return
+        return None
     ensure_daemon()
-    node = submit(builder)
-    click.echo(f"Submitted CampaignWorkChain<{node.pk}> ({node.uuid}) for {settings.material}.")
+    node: orm.ProcessNode = submit(builder)
+    click.echo(f"Submitted {node.process_label}<{node.pk}> ({node.uuid}) for {settings.material}.")
     if no_wait:
         click.echo(f"Follow it with `aiida-redoxmlp status {node.pk}`.")
-        return
-    watch(node, Console())
+        return None
+    console = Console()
+    watch(node, console)
+    if "cycles" in node.outputs:
+        console.print(
+            hubbard_table(node.outputs.cycles.get_dict(), node.inputs.structure.get_ase().get_chemical_symbols())
+        )
     if output is not None:
-        try:
-            written = write_report(node, output)
-        except OSError as error:
-            raise InputError(
-                f"The report cannot be written to {output} ({error}); give a folder you may write to."
-            ) from error
-        click.echo(f"Wrote {', '.join(str(path) for path in written)}.")
+        click.echo(f"Wrote {', '.join(str(path) for path in write_report_of(node, output))}.")
     if not node.is_finished_ok:
         raise click.exceptions.Exit(1)
-    click.echo(f"Ground state of {settings.material}: {node.outputs.conclusion.get_dict()['ground_state']}")
+    return node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiida import load_profile, orm
 from aiida.common.exceptions import AiidaException, NotExistent
 from aiida.manage import get_manager
@@ -48,28 +50,34 @@ def load_node(identifier: str) -> orm.Node:
         raise InputError(f"There is no node {identifier!r} in this profile; give a PK or a UUID.") from error
 
 
-def load_process(identifier: str | None, label: str) -> orm.ProcessNode:
-    """Load a process by PK or UUID, by default the latest of its kind.
+def load_process(identifier: str | None, labels: Sequence[str]) -> orm.ProcessNode:
+    """Load a process by PK or UUID, by default the latest that the user launched.
 
     Args:
         identifier: PK or UUID, or None for the latest.
-        label: process label, such as ``CampaignWorkChain``.
+        labels: process labels, such as ``CampaignWorkChain``.
 
     Raises:
         InputError: if there is none.
     """
     if identifier is None:
-        ensure_profile()
-        latest: orm.ProcessNode | None = (
-            orm.QueryBuilder()
-            .append(orm.ProcessNode, filters={"attributes.process_label": label})
-            .order_by({orm.ProcessNode: {"id": "desc"}})
-            .first(flat=True)
-        )
-        if latest is None:
-            raise InputError(f"This profile has no {label} yet; launch one with `aiida-redoxmlp launch`.")
-        return latest
+        return _latest(labels)
     node = load_node(identifier)
-    if not isinstance(node, orm.ProcessNode) or node.process_label != label:
-        raise InputError(f"<{identifier}> is a {node.__class__.__name__}, not a {label}; give the PK of one.")
+    if not isinstance(node, orm.ProcessNode) or node.process_label not in labels:
+        found = node.process_label if isinstance(node, orm.ProcessNode) else node.__class__.__name__
+        raise InputError(f"<{identifier}> is a {found}, not a {' or '.join(labels)}; give the PK of one.")
     return node
+
+
+def _latest(labels: Sequence[str]) -> orm.ProcessNode:
+    """Return the latest process with one of the labels that no other process called."""
+    ensure_profile()
+    processes = (
+        orm.QueryBuilder()
+        .append(orm.ProcessNode, filters={"attributes.process_label": {"in": list(labels)}})
+        .order_by({orm.ProcessNode: {"id": "desc"}})
+    )
+    latest: orm.ProcessNode | None = next((node for (node,) in processes.iterall() if node.caller is None), None)
+    if latest is None:
+        raise InputError(f"This profile has no {' or '.join(labels)} yet; launch one with `aiida-redoxmlp launch`.")
+    return latest

@@ -1,4 +1,4 @@
-"""``aiida-redoxmlp status``: where a campaign stands."""
+"""``aiida-redoxmlp status``: where a workflow stands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.cli.reports import REPORTED
 from aiida_redoxmlp.cli.watch import describe
 from aiida_redoxmlp.provenance.process_tree import walk
 
@@ -15,11 +16,14 @@ __all__ = ("status",)
 
 
 @click.command()
-@click.argument("campaign", required=False)
-def status(campaign: str | None) -> None:
-    """Show the process tree of CAMPAIGN (PK or UUID), by default the latest."""
-    node = load_process(campaign, "CampaignWorkChain")
-    table = Table(title=f"{node.label or 'campaign'} <{node.pk}>: {describe(node)}", title_justify="left")
+@click.argument("process", required=False)
+def status(process: str | None) -> None:
+    """Show the process tree of PROCESS (PK or UUID), by default the latest.
+
+    PROCESS is a campaign or a self-consistent calculation of Hubbard parameters.
+    """
+    node = load_process(process, REPORTED)
+    table = Table(title=f"{node.label or node.process_label} <{node.pk}>: {describe(node)}", title_justify="left")
     for heading in ("stage", "process", "state", "time / s"):
         table.add_column(heading, justify="right" if heading.startswith("time") else "left")
     for depth, label, called in walk(node):

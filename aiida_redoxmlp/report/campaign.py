@@ -6,15 +6,14 @@ from pathlib import Path
 
 from aiida import orm
 
+from aiida_redoxmlp.report.campaign_page import campaign_page
 from aiida_redoxmlp.report.figures.catalogue import figures_of
+from aiida_redoxmlp.report.files import write_files
 from aiida_redoxmlp.report.graph import CampaignGraph
-from aiida_redoxmlp.report.page import render_page
 from aiida_redoxmlp.report.summary import summarise_graph
 from aiida_redoxmlp.report.timings import process_spans
 
 __all__ = ("write_report",)
-
-_RESOLUTION_DPI = 160
 
 
 def write_report(node: orm.ProcessNode, folder: Path) -> list[Path]:
@@ -26,15 +25,5 @@ def write_report(node: orm.ProcessNode, folder: Path) -> list[Path]:
     """
     graph = CampaignGraph(node)
     summary = summarise_graph(graph)
-    figures = figures_of(graph, summary)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "figures").glob("*.png"):
-        old.unlink()
-    written = [folder / "summary.json", folder / "report.html"]
-    summary.write(written[0])
-    written[1].write_text(render_page(summary, figures, process_spans(graph)), encoding="utf-8")
-    for figure in figures:
-        path = folder / "figures" / f"{figure.name}.png"
-        figure.matplotlib().savefig(path, dpi=_RESOLUTION_DPI)
-        written.append(path)
-    return written
+    page = campaign_page(summary, process_spans(graph))
+    return write_files(folder, summary, page, figures_of(graph, summary))

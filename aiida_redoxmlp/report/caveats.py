@@ -14,6 +14,7 @@ def caveats_of(summary: CampaignSummary) -> list[str]:
     """Return one sentence a caveat, the gravest first."""
     return [
         *_about_the_campaign(summary),
+        *([] if summary.hubbard is None else summary.hubbard.warnings),
         *_about_labels(summary),
         *_about_frames(summary),
         *_about_checks(summary),

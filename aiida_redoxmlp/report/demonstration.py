@@ -1,13 +1,14 @@
-"""Whether a campaign's numbers are for demonstration only, and which protocol it followed."""
+"""Whether numbers are for demonstration only, and which protocol they came from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiida import orm
 from aiida.plugins import GroupFactory
 
-from aiida_redoxmlp.report.graph import CampaignGraph, input_of
+from aiida_redoxmlp.report.process_graph import ProcessGraph, input_of
 from aiida_redoxmlp.report.wording import listing
 from aiida_redoxmlp.workchains.protocols import read_protocol
 
@@ -19,37 +20,44 @@ DEMONSTRATION_CUTOFF_RY = 30.0
 _DEMONSTRATION_FAMILY = "redoxmlp-demo/"
 
 
-def protocol_of(graph: CampaignGraph) -> str | None:
-    """Return the protocol the campaign's builder came from, or None for a builder made by hand."""
-    return read_protocol(graph.campaign.description)
+def protocol_of(graph: ProcessGraph) -> str | None:
+    """Return the protocol the work chain's builder came from, or None for a builder made by hand."""
+    return read_protocol(graph.root.description)
 
 
-def demonstration_note(graph: CampaignGraph) -> str | None:
-    """Return the sentence to print beside the numbers of a demonstration, or None in production."""
+def demonstration_note(
+    graph: ProcessGraph, *, parameters: str, pseudos: str, demo_reasons: Sequence[str], subject: str
+) -> str | None:
+    """Return the sentence to print beside the numbers of a demonstration, or None in production.
+
+    Args:
+        graph: the work chain.
+        parameters: its input with pw.x's parameters; ``__`` separates namespaces.
+        pseudos: its input namespace with a pseudopotential an element.
+        demo_reasons: what the protocol ``demo`` is too coarse in.
+        subject: what ran, such as ``the campaign``.
+    """
     reasons = []
-    cutoff = _pw_parameters(graph).get("SYSTEM", {}).get("ecutwfc")
+    node = input_of(graph.root, parameters)
+    settings: dict[str, Any] = {} if node is None else node.get_dict()
+    cutoff = settings.get("SYSTEM", {}).get("ecutwfc")
     if cutoff is not None and cutoff < DEMONSTRATION_CUTOFF_RY:
         reasons.append(f"a plane-wave cutoff of {cutoff:g} Ry")
-    if any(label.startswith(_DEMONSTRATION_FAMILY) for label in _families(graph)):
+    if any(label.startswith(_DEMONSTRATION_FAMILY) for label in _families(graph, pseudos)):
         reasons.append("generated low-cutoff pseudopotentials")
     if protocol_of(graph) == "demo":
-        reasons += ["a single k-point", "few ionic steps"]
+        reasons += demo_reasons
     if not reasons:
         return None
-    return f"These numbers are for demonstration only: the campaign ran with {listing(reasons)}."
+    return f"These numbers are for demonstration only: {subject} ran with {listing(reasons)}."
 
 
-def _pw_parameters(graph: CampaignGraph) -> dict[str, Any]:
-    node = input_of(graph.campaign, "relax__pw__pw__parameters")
-    return {} if node is None else node.get_dict()
-
-
-def _families(graph: CampaignGraph) -> list[str]:
-    """Labels of the pseudopotential families that hold one of the campaign's pseudopotentials."""
+def _families(graph: ProcessGraph, namespace: str) -> list[str]:
+    """Labels of the pseudopotential families that hold one of the pseudopotentials."""
     pseudos = [
         node.pk
         for symbol in sorted(set(graph.symbols))
-        if (node := input_of(graph.campaign, f"relax__pseudos__{symbol}")) is not None
+        if (node := input_of(graph.root, f"{namespace}__{symbol}")) is not None
     ]
     if not pseudos:
         return []

@@ -1,25 +1,23 @@
-"""What hangs below a campaign in the provenance graph, whether it ended well, failed or still runs."""
+"""What hangs below a campaign in the provenance graph."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from aiida import orm
-from aiida.common.links import LinkType
 
 from aiida_redoxmlp.data.dataset import DatasetData
-from aiida_redoxmlp.provenance.process_tree import walk
+from aiida_redoxmlp.report.hubbard_graph import HubbardGraph
+from aiida_redoxmlp.report.process_graph import ProcessGraph, input_of, output_of
 
-__all__ = ("STAGES", "CalledProcess", "CampaignGraph", "Label", "input_of", "output_of", "phase_of")
+__all__ = ("CampaignGraph", "Label")
 
-STAGES = ("relax", "md", "train", "evaluate", "search", "check")
-"""The campaign's stages, in the order in which they run."""
-
+_STAGES = ("hubbard", "relax", "md", "train", "evaluate", "search", "check")
 _STAGE_OF_JOB = {
+    "hubbard": "hubbard",
     "train": "train",
     "baseline": "train",
     "evaluate_aware": "evaluate",
@@ -27,59 +25,6 @@ _STAGE_OF_JOB = {
     "search": "search",
 }
 _LABEL = re.compile(r"^(?P<stage>relax|md|check)_(?P<number>\d+)$")
-_PW_TYPES = ("aiida.calculations:redoxmlp.pw", "aiida.calculations:quantumespresso.pw")
-_DATA_OUT = (LinkType.CREATE, LinkType.RETURN)
-_DATA_IN = (LinkType.INPUT_CALC, LinkType.INPUT_WORK)
-
-
-def output_of(process: orm.ProcessNode | None, name: str) -> Any:
-    """Return an output of a process, or None where there is none yet; ``__`` separates namespaces."""
-    if process is None:
-        return None
-    link = process.base.links.get_outgoing(link_type=_DATA_OUT, link_label_filter=name).first()
-    return None if link is None else link.node
-
-
-def input_of(process: orm.ProcessNode | None, name: str) -> Any:
-    """Return an input of a process, or None where there is none; ``__`` separates namespaces."""
-    if process is None:
-        return None
-    link = process.base.links.get_incoming(link_type=_DATA_IN, link_label_filter=name).first()
-    return None if link is None else link.node
-
-
-def phase_of(process: orm.ProcessNode) -> str:
-    """Return ``done``, ``failed`` or ``running``; what was killed or excepted has failed."""
-    if not process.is_terminated:
-        return "running"
-    return "done" if process.is_finished_ok else "failed"
-
-
-@dataclass(frozen=True, eq=False)
-class CalledProcess:
-    """A process somewhere below the campaign.
-
-    Attributes:
-        depth: 0 for what the campaign called itself.
-        link_label: label of the call, such as ``relax_0``.
-        stage: one of :data:`STAGES`, or an empty string for the steps between them.
-        node: the process.
-    """
-
-    depth: int
-    link_label: str
-    stage: str
-    node: orm.ProcessNode
-
-    @property
-    def from_cache(self) -> bool:
-        """Whether AiiDA took the process from its cache."""
-        return self.node.base.caching.is_created_from_cache
-
-    @property
-    def is_dft(self) -> bool:
-        """Whether this is a pw.x calculation."""
-        return isinstance(self.node, orm.CalcJobNode) and self.node.process_type in _PW_TYPES
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,27 +74,28 @@ class Label:
         return cast("DatasetData | None", output_of(self.node, "frames"))
 
 
-class CampaignGraph:
-    """Read access to everything a campaign made.
+class CampaignGraph(ProcessGraph):
+    """Read access to everything a campaign made."""
 
-    Attributes:
-        campaign: the campaign's node.
-    """
+    stages: ClassVar[tuple[str, ...]] = _STAGES
 
-    def __init__(self, campaign: orm.ProcessNode) -> None:
-        self.campaign = campaign
+    @property
+    def campaign(self) -> orm.ProcessNode:
+        """The campaign's node."""
+        return self.root
+
+    def stage_of(self, link_label: str) -> str:
+        """Return the stage of what the campaign called ``link_label``, or an empty string."""
+        match = _LABEL.match(link_label)
+        return match["stage"] if match else _STAGE_OF_JOB.get(link_label, "")
 
     @cached_property
-    def processes(self) -> tuple[CalledProcess, ...]:
-        """Every process below the campaign, depth first, in order of creation."""
-        found = []
-        stage = ""
-        for depth, link_label, node in walk(self.campaign):
-            if depth == 0:
-                match = _LABEL.match(link_label)
-                stage = match["stage"] if match else _STAGE_OF_JOB.get(link_label, "")
-            found.append(CalledProcess(depth, link_label, stage, node))
-        return tuple(found)
+    def hubbard(self) -> HubbardGraph | None:
+        """The work chain that computes U and V, if the campaign called one."""
+        for process in self.processes:
+            if process.depth == 0 and process.link_label == "hubbard":
+                return HubbardGraph(process.node)
+        return None
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
@@ -160,7 +106,7 @@ class CampaignGraph:
             if process.depth == 0 and match is not None:
                 calculations = [cast("orm.CalcJobNode", below.node) for below in self._below(index) if below.is_dft]
                 found.append(Label(match["stage"], int(match["number"]), process.node, tuple(calculations)))
-        return tuple(sorted(found, key=lambda label: (STAGES.index(label.stage), label.number)))
+        return tuple(sorted(found, key=lambda label: (_STAGES.index(label.stage), label.number)))
 
     def stage_labels(self, stage: str) -> tuple[Label, ...]:
         """The labels of one stage, by number."""
@@ -191,16 +137,3 @@ class CampaignGraph:
                 result = output_of(process.node, "result")
                 return {} if result is None else result.get_dict()
         return {}
-
-    @cached_property
-    def symbols(self) -> tuple[str, ...]:
-        """Chemical symbol of every atom of the parent structure."""
-        structure = input_of(self.campaign, "structure")
-        return () if structure is None else tuple(structure.get_ase().get_chemical_symbols())
-
-    def _below(self, index: int) -> Iterator[CalledProcess]:
-        """Yield what the process at ``index`` called, directly or not."""
-        for process in self.processes[index + 1 :]:
-            if process.depth <= self.processes[index].depth:
-                return
-            yield process

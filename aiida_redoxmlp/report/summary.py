@@ -9,7 +9,9 @@ from aiida import orm
 
 from aiida_redoxmlp.report.caveats import caveats_of
 from aiida_redoxmlp.report.demonstration import demonstration_note, protocol_of
-from aiida_redoxmlp.report.graph import CampaignGraph, Label, input_of, output_of, phase_of
+from aiida_redoxmlp.report.graph import CampaignGraph, Label
+from aiida_redoxmlp.report.hubbard_summary import summarise_hubbard_graph
+from aiida_redoxmlp.report.process_graph import exit_message_of, input_of, output_of, phase_of
 from aiida_redoxmlp.report.software import versions_of
 from aiida_redoxmlp.report.summary_schema import (
     CampaignSummary,
@@ -22,6 +24,7 @@ from aiida_redoxmlp.report.summary_schema import (
     Uuids,
 )
 from aiida_redoxmlp.report.timings import stage_timings
+from aiida_redoxmlp.report.wording import numbered
 
 __all__ = ("summarise", "summarise_graph")
 
@@ -35,18 +38,24 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
     """The same for a campaign whose graph is at hand."""
     node = graph.campaign
     labels = [_label_summary(label) for label in graph.labels]
-    note = demonstration_note(graph)
+    note = demonstration_note(
+        graph,
+        parameters="relax__pw__pw__parameters",
+        pseudos="relax__pseudos",
+        demo_reasons=("a single k-point", "few ionic steps"),
+        subject="the campaign",
+    )
     conclusion = _conclusion(graph)
     summary = CampaignSummary(
-        material=node.label or _formula(graph) or f"campaign {node.uuid}",
-        formula=_formula(graph),
-        total_charge=_redox(graph).get("total_charge", 0),
+        material=node.label or graph.formula or f"campaign {node.uuid}",
+        formula=graph.formula,
+        total_charge=graph.redox.get("total_charge", 0),
         protocol=protocol_of(graph),
         is_demonstration=note is not None,
         demonstration_note=note,
         phase=phase_of(node),
         exit_status=node.exit_status,
-        exit_message=_exit_message(node),
+        exit_message=exit_message_of(node),
         started=node.ctime.isoformat(),
         last_change=node.mtime.isoformat(),
         wall_time_s=(node.mtime - node.ctime).total_seconds(),
@@ -61,11 +70,12 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
             baseline=_committee_errors(graph, "evaluate_baseline"),
         ),
         pattern_recovery=_finite(graph.report_of("evaluate_aware").get("pattern_recovery")),
+        hubbard=None if graph.hubbard is None else summarise_hubbard_graph(graph.hubbard),
         counts=_counts(graph, labels),
         labels=labels,
         stages=stage_timings(graph),
         uuids=_uuids(graph),
-        versions=versions_of(graph),
+        versions=versions_of(graph, _engine_versions(graph)),
         warnings=[],
     )
     return summary.model_copy(update={"warnings": caveats_of(summary)})
@@ -76,36 +86,20 @@ def _finite(value: Any) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _redox(graph: CampaignGraph) -> dict[str, Any]:
-    node = input_of(graph.campaign, "redox")
-    return {} if node is None else node.get_dict()
-
-
 def _conclusion(graph: CampaignGraph) -> dict[str, Any]:
     node = output_of(graph.campaign, "conclusion")
     return {} if node is None else node.get_dict()
 
 
-def _formula(graph: CampaignGraph) -> str:
-    structure = input_of(graph.campaign, "structure")
-    return "" if structure is None else str(structure.get_formula(mode="hill"))
-
-
-def _exit_message(node: orm.ProcessNode) -> str | None:
-    if node.is_killed:
-        return node.exit_message or node.process_status or "it was killed"
-    return node.exit_message or (str(node.exception).strip() if node.is_excepted else None)
+def _engine_versions(graph: CampaignGraph) -> dict[str, Any]:
+    return {
+        key: value for job in ("train", "baseline") for key, value in graph.report_of(job).get("versions", {}).items()
+    }
 
 
 def _site_labels(graph: CampaignGraph) -> list[str]:
     """Name the redox sites as the labels' kinds are named: element and number within the element."""
-    counts: dict[str, int] = {}
-    labels = []
-    for site in graph.listing.get("sites", []):
-        symbol = graph.symbols[site]
-        counts[symbol] = counts.get(symbol, 0) + 1
-        labels.append(f"{symbol}{counts[symbol]}")
-    return labels
+    return numbered([graph.symbols[site] for site in graph.listing.get("sites", [])])
 
 
 def _label_summary(label: Label) -> LabelSummary:
@@ -122,7 +116,7 @@ def _label_summary(label: Label) -> LabelSummary:
         n_frames=label.frames.n_frames if label.frames else 0,
         n_ambiguous=label.frames.n_ambiguous if label.frames else 0,
         exit_status=label.node.exit_status,
-        exit_message=_exit_message(label.node),
+        exit_message=exit_message_of(label.node),
         uuid=label.node.uuid,
         pw_uuids=[calculation.uuid for calculation in label.calculations],
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
+
+from aiida_redoxmlp.report.hubbard_schema import HubbardSummary
+from aiida_redoxmlp.report.schema_parts import Part, Phase, StageTiming, Summary
 
 __all__ = (
     "CampaignSummary",
@@ -15,16 +17,11 @@ __all__ = (
     "LabelSummary",
     "PatternSummary",
     "SpeciesErrors",
-    "StageTiming",
     "Uuids",
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PatternSummary(_Part):
+class PatternSummary(Part):
     """One redox pattern; an energy that was not computed is null."""
 
     states: list[int] = Field(description="Oxidation state of every redox site, by ascending site.")
@@ -40,7 +37,7 @@ class PatternSummary(_Part):
     )
 
 
-class SpeciesErrors(_Part):
+class SpeciesErrors(Part):
     """Force errors on the held-out frames over the atoms of one species."""
 
     species: str
@@ -49,7 +46,7 @@ class SpeciesErrors(_Part):
     force_rmse_ev_per_angstrom: FiniteFloat
 
 
-class CommitteeErrors(_Part):
+class CommitteeErrors(Part):
     """Errors of a committee's mean on the held-out frames."""
 
     energy_mae_ev_per_atom: FiniteFloat
@@ -61,19 +58,19 @@ class CommitteeErrors(_Part):
     evaluation_uuid: str = Field(description="The job that measured this.")
 
 
-class HeldOutErrors(_Part):
+class HeldOutErrors(Part):
     """Errors of the redox-aware committee and of the redox-unaware baseline on the same frames."""
 
     redox_aware: CommitteeErrors | None = None
     baseline: CommitteeErrors | None = None
 
 
-class LabelSummary(_Part):
+class LabelSummary(Part):
     """One DFT label."""
 
     name: str = Field(description="Stage and number, such as `relax 0`.")
     stage: Literal["relax", "md", "check"]
-    phase: Literal["done", "failed", "running"]
+    phase: Phase
     wanted: list[int]
     found: list[int] | None = Field(None, description="Pattern of the step that counts: first of MD, else last.")
     landed: bool | None = None
@@ -87,7 +84,7 @@ class LabelSummary(_Part):
     pw_uuids: list[str] = Field(description="Its pw.x calculations, in order.")
 
 
-class Counts(_Part):
+class Counts(Part):
     """How much was computed."""
 
     n_dft_calculations: int = Field(description="pw.x jobs, those from the cache included.")
@@ -102,16 +99,7 @@ class Counts(_Part):
     labels_running: int
 
 
-class StageTiming(_Part):
-    """Time of one stage, from its jobs' creation and last modification in the database."""
-
-    wall_time_s: FiniteFloat = Field(description="From the first job's start to the last job's end.")
-    job_time_s: FiniteFloat = Field(description="Sum over its jobs.")
-    n_jobs: int
-    n_from_cache: int = Field(description="Jobs that AiiDA took from its cache instead of running them.")
-
-
-class Uuids(_Part):
+class Uuids(Part):
     """The nodes behind the numbers."""
 
     campaign: str
@@ -126,7 +114,7 @@ class Uuids(_Part):
     conclusion: str | None = None
 
 
-class CampaignSummary(_Part):
+class CampaignSummary(Summary):
     """Everything a campaign found, on one page. Energies in eV, lengths in Å, times in s."""
 
     schema_version: Literal[1] = Field(1, description="Version of this schema.")
@@ -136,7 +124,7 @@ class CampaignSummary(_Part):
     protocol: str | None = Field(None, description="Protocol whose settings the inputs have; null if none fits.")
     is_demonstration: bool = Field(description="Low cutoffs, demonstration pseudopotentials or the demo protocol.")
     demonstration_note: str | None = Field(None, description="Sentence to print beside the numbers of such a run.")
-    phase: Literal["done", "failed", "running"] = Field(description="A killed campaign has failed.")
+    phase: Phase = Field(description="A killed campaign has failed.")
     exit_status: int | None = Field(None, description="Exit status of the campaign, once it ended.")
     exit_message: str | None = Field(None, description="Why it failed.")
     started: str = Field(description="Creation of the campaign's node, ISO 8601.")
@@ -154,15 +142,15 @@ class CampaignSummary(_Part):
     pattern_recovery: FiniteFloat | None = Field(
         None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."
     )
+    hubbard: HubbardSummary | None = Field(
+        None, description="Self-consistent U and V, where the campaign computed them first."
+    )
     counts: Counts
     labels: list[LabelSummary] = Field(description="Every DFT label, by stage and number.")
     stages: dict[str, StageTiming] = Field(
-        description="Time of the stages that have a job: `relax`, `md`, `train`, `evaluate`, `search`, `check`."
+        description="Time of the stages that have a job: `hubbard`, `relax`, `md`, `train`, `evaluate`, `search`, "
+        "`check`."
     )
     uuids: Uuids = Field(description="The nodes behind the numbers.")
     versions: dict[str, str] = Field(description="Versions by program.")
     warnings: list[str] = Field(description="What a reader has to be warned of, one sentence each.")
-
-    def write(self, path: Path) -> None:
-        """Write the summary as JSON."""
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,17 +1,28 @@
-"""The tables of the HTML report: every number beside the node it came from."""
+"""Tables of the HTML report, and those that every report has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aiida_redoxmlp.report.summary_schema import CampaignSummary, PatternSummary
+from aiida_redoxmlp.report.schema_parts import StageTiming
 from aiida_redoxmlp.report.timings import ProcessSpan
-from aiida_redoxmlp.report.wording import duration, pattern_label, share
+from aiida_redoxmlp.report.wording import duration
 
-__all__ = ("Column", "Row", "Table", "tables_of")
+__all__ = (
+    "NONE",
+    "Column",
+    "Row",
+    "Table",
+    "node_table",
+    "number",
+    "stage_table",
+    "tree_table",
+    "version_table",
+)
 
-_NONE = "–"
+NONE = "–"
+"""Cell of what is not there."""
 
 
 @dataclass(frozen=True)
@@ -43,145 +54,14 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def tables_of(summary: CampaignSummary, spans: Sequence[ProcessSpan]) -> list[Table]:
-    """Return the tables that have rows."""
-    made = [_patterns(summary), _errors(summary), _labels(summary), _stages(summary), _tree(spans)]
-    made += [_nodes(summary), _versions(summary)]
-    return [table for table in made if table.rows]
-
-
-def _patterns(summary: CampaignSummary) -> Table:
-    checks = {tuple(label.wanted): label.uuid for label in summary.labels if label.stage == "check"}
+def stage_table(stages: Mapping[str, StageTiming], what: str) -> Table:
+    """Return the times of the stages, or of the steps, as ``what`` says."""
     return Table(
-        "patterns",
-        "Patterns",
-        f"States of {', '.join(summary.site_labels)}. Patterns of one orbit are equivalent by symmetry."
-        * bool(summary.site_labels),
-        (
-            Column("pattern"),
-            Column("orbit", numeric=True),
-            Column("in orbit", numeric=True),
-            Column("potential / eV", numeric=True),
-            Column("± / eV", numeric=True),
-            Column("DFT there / eV", numeric=True),
-            Column("DFT relaxed / eV", numeric=True),
-            Column("DFT found"),
-            Column("confidence", numeric=True),
-            Column("DFT check", code=True),
-        ),
-        tuple(
-            Row(
-                _pattern_cells(one, checks.get(tuple(one.states), "")),
-                "ground" if one.states == summary.ground_state else "",
-            )
-            for one in summary.patterns
-        ),
-    )
-
-
-def _pattern_cells(one: PatternSummary, check: str) -> tuple[str, ...]:
-    return (
-        pattern_label(one.states),
-        str(one.orbit),
-        str(one.multiplicity),
-        _number(one.energy_mlp_ev, ".4f"),
-        _number(one.energy_mlp_std_ev, ".4f"),
-        _number(one.energy_dft_ev, ".4f"),
-        _number(one.energy_dft_relaxed_ev, ".4f"),
-        _NONE if one.pattern_found_by_dft is None else pattern_label(one.pattern_found_by_dft),
-        _NONE if one.dft_confidence is None else share(one.dft_confidence),
-        check,
-    )
-
-
-def _errors(summary: CampaignSummary) -> Table:
-    rows = []
-    for name, found in (
-        ("redox-aware", summary.test_errors.redox_aware),
-        ("redox-unaware", summary.test_errors.baseline),
-    ):
-        if found is None:
-            continue
-        energies = (
-            f"{1000 * found.energy_mae_ev_per_atom:.3g}",
-            f"{1000 * found.energy_rmse_ev_per_atom:.3g}",
-        )
-        forces = (
-            f"{1000 * found.force_mae_ev_per_angstrom:.3g}",
-            f"{1000 * found.force_rmse_ev_per_angstrom:.3g}",
-        )
-        rows.append(Row((name, "all atoms", _NONE, *energies, *forces, found.evaluation_uuid), "ground"))
-        for one in found.per_species:
-            own = (
-                f"{1000 * one.force_mae_ev_per_angstrom:.3g}",
-                f"{1000 * one.force_rmse_ev_per_angstrom:.3g}",
-            )
-            rows.append(Row((name, one.species, str(one.n_atoms), _NONE, _NONE, *own, "")))
-    return Table(
-        "errors-table",
-        "Errors on held-out frames",
-        "Energies in meV per atom, forces in meV/Å; MAE: mean absolute, RMSE: root mean square error.",
-        (
-            Column("potential"),
-            Column("atoms"),
-            Column("number", numeric=True),
-            Column("energy MAE", numeric=True),
-            Column("energy RMSE", numeric=True),
-            Column("force MAE", numeric=True),
-            Column("force RMSE", numeric=True),
-            Column("evaluation", code=True),
-        ),
-        tuple(rows),
-    )
-
-
-def _labels(summary: CampaignSummary) -> Table:
-    rows = []
-    for one in summary.labels:
-        landed = "landed" if one.landed else "landed elsewhere"
-        outcome: str = one.phase if one.landed is None else landed
-        if one.ambiguous:
-            outcome += ", ambiguous"
-        if one.phase == "failed":
-            outcome = f"failed ({one.exit_status}): {one.exit_message}"
-        found = _NONE if one.found is None else pattern_label(one.found)
-        confidence = _NONE if one.confidence is None else share(one.confidence)
-        cells = (
-            one.name,
-            pattern_label(one.wanted),
-            found,
-            outcome,
-            confidence,
-            str(one.n_frames),
-            str(one.n_ambiguous),
-        )
-        rows.append(Row((*cells, one.uuid, " ".join(one.pw_uuids)), "failed" if one.phase == "failed" else ""))
-    return Table(
-        "labels",
-        "DFT labels",
-        "What was asked of DFT and what it found: in the last ionic step, for molecular dynamics in the first.",
-        (
-            Column("label"),
-            Column("wanted"),
-            Column("found"),
-            Column("outcome"),
-            Column("confidence", numeric=True),
-            Column("frames", numeric=True),
-            Column("ambiguous", numeric=True),
-            Column("label's node", code=True),
-            Column("pw.x calculations", code=True),
-        ),
-        tuple(rows),
-    )
-
-
-def _stages(summary: CampaignSummary) -> Table:
-    return Table(
-        "stages",
-        "Time of each stage",
+        f"{what}s",
+        f"Time of each {what}",
         "Wall time from the first job's start to the last job's end; job time is the sum over jobs.",
         (
-            Column("stage"),
+            Column(what),
             Column("wall time", numeric=True),
             Column("job time", numeric=True),
             Column("jobs", numeric=True),
@@ -190,19 +70,20 @@ def _stages(summary: CampaignSummary) -> Table:
         tuple(
             Row(
                 (
-                    stage,
+                    stage.replace("_", " "),
                     duration(one.wall_time_s),
                     duration(one.job_time_s),
                     str(one.n_jobs),
                     str(one.n_from_cache),
                 )
             )
-            for stage, one in summary.stages.items()
+            for stage, one in stages.items()
         ),
     )
 
 
-def _tree(spans: Sequence[ProcessSpan]) -> Table:
+def tree_table(spans: Sequence[ProcessSpan]) -> Table:
+    """Return everything that was called, with times and uuids."""
     rows = []
     for span in spans:
         outcome = span.phase
@@ -229,38 +110,28 @@ def _tree(spans: Sequence[ProcessSpan]) -> Table:
     )
 
 
-def _nodes(summary: CampaignSummary) -> Table:
-    meaning = {
-        "campaign": "the campaign's work chain",
-        "structure": "parent structure with its Hubbard parameters",
-        "dataset": "every frame of every label that succeeded",
-        "test_dataset": "the held-out frames",
-        "model": "redox-aware committee",
-        "baseline": "redox-unaware committee",
-        "training": "training of the redox-aware committee",
-        "baseline_training": "training of the redox-unaware committee",
-        "search": "search over the patterns",
-        "conclusion": "ranking by potential and DFT",
-    }
-    uuids = summary.uuids.model_dump()
+def node_table(meaning: Mapping[str, str], uuids: Mapping[str, str | None]) -> Table:
+    """Return the nodes that are there, with what they are."""
     return Table(
         "nodes",
         "Nodes behind the numbers",
         "",
         (Column("node"), Column("what it is"), Column("uuid", code=True)),
-        tuple(Row((name.replace("_", " "), text, uuids[name])) for name, text in meaning.items() if uuids[name]),
+        tuple(Row((name.replace("_", " "), text, found)) for name, text in meaning.items() if (found := uuids[name])),
     )
 
 
-def _versions(summary: CampaignSummary) -> Table:
+def version_table(versions: Mapping[str, str]) -> Table:
+    """Return the versions of the programs."""
     return Table(
         "versions",
         "Versions",
         "",
         (Column("program"), Column("version")),
-        tuple(Row((name, version)) for name, version in sorted(summary.versions.items())),
+        tuple(Row((name, version)) for name, version in sorted(versions.items())),
     )
 
 
-def _number(value: float | None, form: str) -> str:
-    return _NONE if value is None else format(value, form)
+def number(value: float | None, form: str) -> str:
+    """Return a number in a format, or a dash where there is none."""
+    return NONE if value is None else format(value, form)

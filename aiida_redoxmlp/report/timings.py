@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from aiida import orm
 
-from aiida_redoxmlp.report.graph import STAGES, CalledProcess, CampaignGraph, phase_of
-from aiida_redoxmlp.report.summary_schema import StageTiming
+from aiida_redoxmlp.report.process_graph import CalledProcess, ProcessGraph, phase_of
+from aiida_redoxmlp.report.schema_parts import StageTiming
 
-__all__ = ("ProcessSpan", "process_spans", "stage_timings")
+__all__ = ("ProcessSpan", "process_spans", "stage_timings", "step_timings")
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,14 @@ class ProcessSpan:
     """When a job or work chain ran.
 
     Attributes:
-        depth: 0 for what the campaign called itself.
+        depth: 0 for what the work chain called itself.
+        owner: label of the call of depth 0 that it belongs to.
         name: label of the call, such as ``relax_0``.
         process: process class, such as ``LabelWorkChain``.
-        stage: one of the campaign's stages, or an empty string.
+        stage: a stage of the work chain, or an empty string.
         pk: primary key in the profile.
         uuid: uuid of the node.
-        start_s: seconds from the campaign's creation to the process's.
+        start_s: seconds from the work chain's creation to the process's.
         end_s: the same for its last change.
         phase: ``done``, ``failed`` or ``running``.
         exit_status: exit status where it ended.
@@ -33,6 +34,7 @@ class ProcessSpan:
     """
 
     depth: int
+    owner: str
     name: str
     process: str
     stage: str
@@ -51,12 +53,12 @@ class ProcessSpan:
         return self.end_s - self.start_s
 
 
-def process_spans(graph: CampaignGraph) -> tuple[ProcessSpan, ...]:
-    """Return the campaign's jobs and work chains, depth first; calculation functions take no time to tell.
+def process_spans(graph: ProcessGraph) -> tuple[ProcessSpan, ...]:
+    """Return the jobs and work chains below a work chain, depth first; calculation functions take no time to tell.
 
     Times are those of the database: a node's creation and its last modification, queueing included.
     """
-    began = graph.campaign.ctime
+    began = graph.root.ctime
     spans = []
     for process in graph.processes:
         node = process.node
@@ -65,6 +67,7 @@ def process_spans(graph: CampaignGraph) -> tuple[ProcessSpan, ...]:
         spans.append(
             ProcessSpan(
                 depth=process.depth,
+                owner=process.owner,
                 name=process.link_label,
                 process=node.process_label or node.__class__.__name__,
                 stage=process.stage,
@@ -81,17 +84,25 @@ def process_spans(graph: CampaignGraph) -> tuple[ProcessSpan, ...]:
     return tuple(spans)
 
 
-def stage_timings(graph: CampaignGraph) -> dict[str, StageTiming]:
-    """Return the time of every stage that has a job."""
-    timings = {}
-    for stage in STAGES:
-        jobs = [one for one in graph.processes if one.stage == stage and isinstance(one.node, orm.CalcJobNode)]
-        if jobs:
-            timings[stage] = _stage_timing(jobs)
-    return timings
+def stage_timings(graph: ProcessGraph) -> dict[str, StageTiming]:
+    """Return the time of every stage that has a job, in order of the stages."""
+    by_stage = {stage: [job for job in _jobs(graph) if job.stage == stage] for stage in graph.stages}
+    return {stage: _timing(jobs) for stage, jobs in by_stage.items() if jobs}
 
 
-def _stage_timing(jobs: Sequence[CalledProcess]) -> StageTiming:
+def step_timings(graph: ProcessGraph) -> dict[str, StageTiming]:
+    """Return the time of everything the work chain called itself that has a job, by label of the call."""
+    by_step: dict[str, list[CalledProcess]] = {}
+    for job in _jobs(graph):
+        by_step.setdefault(job.owner, []).append(job)
+    return {step: _timing(jobs) for step, jobs in by_step.items()}
+
+
+def _jobs(graph: ProcessGraph) -> list[CalledProcess]:
+    return [one for one in graph.processes if one.stage and isinstance(one.node, orm.CalcJobNode)]
+
+
+def _timing(jobs: Sequence[CalledProcess]) -> StageTiming:
     nodes = [job.node for job in jobs]
     return StageTiming(
         wall_time_s=(max(node.mtime for node in nodes) - min(node.ctime for node in nodes)).total_seconds(),

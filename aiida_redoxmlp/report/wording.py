@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ("duration", "energy", "listing", "pattern_in_words", "pattern_label", "share")
+__all__ = ("charge", "duration", "energy", "listing", "numbered", "pattern_in_words", "pattern_label", "share")
 
 _FEW_SITES = 6
 
@@ -20,11 +20,11 @@ def pattern_label(states: Sequence[int]) -> str:
 def pattern_in_words(states: Sequence[int], site_labels: Sequence[str]) -> str:
     """Return which site is in which state: ``Mn1 is 2+, Mn2 is 3+``; many sites are grouped by state."""
     if len(states) <= _FEW_SITES:
-        return ", ".join(f"{site} is {_charge(state)}" for site, state in zip(site_labels, states, strict=True))
+        return ", ".join(f"{site} is {charge(state)}" for site, state in zip(site_labels, states, strict=True))
     groups = []
     for state in sorted(set(states)):
         sites = [site for site, own in zip(site_labels, states, strict=True) if own == state]
-        groups.append(f"{listing(sites)} {'is' if len(sites) == 1 else 'are'} {_charge(state)}")
+        groups.append(f"{listing(sites)} {'is' if len(sites) == 1 else 'are'} {charge(state)}")
     return "; ".join(groups)
 
 
@@ -62,5 +62,16 @@ def share(value: float) -> str:
     return f"{percent:.2f} %" if percent > 99 else f"{percent:.0f} %"
 
 
-def _charge(state: int) -> str:
+def charge(state: int) -> str:
+    """Return an oxidation state as chemists write it: ``2+``, ``1−``, ``0``."""
     return "0" if state == 0 else f"{abs(state)}{'+' if state > 0 else '−'}"
+
+
+def numbered(symbols: Sequence[str]) -> list[str]:
+    """Number sites within their element: ``Mn1``, ``Mn2``, ``Fe1``."""
+    counts: dict[str, int] = {}
+    labels = []
+    for symbol in symbols:
+        counts[symbol] = counts.get(symbol, 0) + 1
+        labels.append(f"{symbol}{counts[symbol]}")
+    return labels

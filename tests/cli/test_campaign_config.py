@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aiida_redoxmlp.cli.campaign_config import Resources, load_config
+from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.config_file import load_config
+from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.errors import ConfigurationError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -22,15 +24,15 @@ def write(tmp_path, content):
     return path
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("demo*.yaml")), ids=lambda path: path.name)
 def test_every_example_is_valid(path):
-    assert load_config(path).structure.exists()
+    assert load_config(path, CampaignConfig).structure.exists()
 
 
 def test_misspelt_key_is_named_with_what_is_allowed(tmp_path, content):
     content["psuedo_family"] = content.pop("pseudo_family")
     with pytest.raises(ConfigurationError) as failure:
-        load_config(write(tmp_path, content))
+        load_config(write(tmp_path, content), CampaignConfig)
     message = str(failure.value)
     assert "campaign.yaml" in message
     assert "'psuedo_family' is not known" in message
@@ -40,28 +42,28 @@ def test_misspelt_key_is_named_with_what_is_allowed(tmp_path, content):
 def test_misspelt_key_of_a_section_is_named_with_its_path(tmp_path, content):
     content["redox"]["total_chrage"] = 0
     with pytest.raises(ConfigurationError, match=r"redox\.total_chrage.*Did you mean 'total_charge'"):
-        load_config(write(tmp_path, content))
+        load_config(write(tmp_path, content), CampaignConfig)
 
 
 def test_value_that_is_not_allowed_is_told_with_the_alternatives(tmp_path, content):
     content["protocol"] = "fats"
     with pytest.raises(ConfigurationError, match=r"protocol: .*'demo', 'fast', 'balanced' or 'stringent'.*'fats'"):
-        load_config(write(tmp_path, content))
+        load_config(write(tmp_path, content), CampaignConfig)
 
 
 def test_missing_file_broken_yaml_and_empty_file_are_one_sentence_each(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        load_config(tmp_path / "absent.yaml")
+        load_config(tmp_path / "absent.yaml", CampaignConfig)
     (tmp_path / "broken.yaml").write_text("a: [1,")
     with pytest.raises(ConfigurationError, match="not valid YAML"):
-        load_config(tmp_path / "broken.yaml")
+        load_config(tmp_path / "broken.yaml", CampaignConfig)
     (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(ConfigurationError, match="holds no keys"):
-        load_config(tmp_path / "empty.yaml")
+        load_config(tmp_path / "empty.yaml", CampaignConfig)
 
 
 def test_structure_is_found_beside_the_configuration(tmp_path, content):
-    assert load_config(write(tmp_path, content)).structure == tmp_path / content["structure"]
+    assert load_config(write(tmp_path, content), CampaignConfig).structure == tmp_path / content["structure"]
 
 
 def test_gpus_become_a_gres_request():
@@ -71,3 +73,13 @@ def test_gpus_become_a_gres_request():
     assert options["max_wallclock_seconds"] == 600
     assert options["resources"]["num_cores_per_mpiproc"] == 4
     assert options["environment_variables"]["OMP_NUM_THREADS"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "wish", "computes"),
+    [("demo", None, False), ("balanced", None, True), ("demo", True, True), ("balanced", False, False)],
+)
+def test_u_is_computed_unless_the_protocol_or_the_user_says_otherwise(tmp_path, content, protocol, wish, computes):
+    content["protocol"] = protocol
+    content["hubbard"]["self_consistent"] = wish
+    assert load_config(write(tmp_path, content), CampaignConfig).computes_hubbard is computes

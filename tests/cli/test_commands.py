@@ -59,12 +59,13 @@ def test_every_command_has_help(invoke):
         ({"redox": {"fixed_states": {"Mn": 2}}}, "has no redox site"),
         ({"magnetic_order": [1, 1, -1]}, "does not fit the 2 redox sites"),
         ({"hubbard": {"u": {"Fe-3d": 4.0}}}, "the structure has no Fe"),
-        ({"hubbard": {"u": {"Mn": 4.0}}}, "write element and manifold"),
+        ({"hubbard": {"u": {"Mn": 4.0}}}, "write element and shell"),
         ({"structure": "absent.cif"}, "cannot be read"),
         ({"pseudo_family": "absent"}, "'absent' is not installed"),
         ({"codes": {"pw": "nowhere@localhost"}}, "There is no code 'nowhere@localhost'"),
         ({"overrides": {"trainig": {}}}, "'trainig' of the workflow campaign is not known"),
         ({"protocl": "demo"}, "'protocl' is not known"),
+        ({"protocol": "fast"}, "or set hubbard.self_consistent to false"),
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_is_submitted(invoke, config, codes, changes, told):

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
@@ -35,9 +36,10 @@ def yaml_keys(content, known, parent=""):
 
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
-    known = model_keys(CampaignConfig)
-    tables = {"": model_table(CampaignConfig)}
-    for model, keys in sections_below(CampaignConfig).items():
+    config = HubbardRunConfig if example.name.startswith("hubbard") else CampaignConfig
+    known = model_keys(config)
+    tables = {"": model_table(config)}
+    for model, keys in sections_below(config).items():
         tables.update(dict.fromkeys(keys, model_table(model)))
     keys = list(yaml_keys(yaml.safe_load(example.read_text(encoding="utf-8")), known))
     assert len(keys) > 10
@@ -46,9 +48,10 @@ def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
         assert f"| `{name}` |" in tables[section], key
 
 
-def test_the_configuration_page_shows_the_campaign_with_its_sections():
+def test_the_configuration_page_shows_every_file_with_its_sections():
     page = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
     assert "campaign_config:CampaignConfig\n:nested:" in page
+    assert "hubbard_config:HubbardRunConfig\n:nested:" in page
 
 
 def test_the_command_line_page_shows_the_whole_tree():

@@ -88,8 +88,22 @@ def test_learning_curves_keep_each_members_epochs_in_order(graph):
     assert len(data.curves) == 6
 
 
-def span(start_s, end_s, *, depth=0, name="train", is_job=True, stage="train", from_cache=False):
-    return ProcessSpan(depth, name, "X", stage, 1, "uuid", start_s, end_s, "done", 0, from_cache, is_job)
+def span(start_s, end_s, *, depth=0, name="train", owner=None, is_job=True, stage="train", from_cache=False):
+    return ProcessSpan(
+        depth,
+        name if owner is None else owner,
+        name,
+        "X",
+        stage,
+        1,
+        "uuid",
+        start_s,
+        end_s,
+        "done",
+        0,
+        from_cache,
+        is_job,
+    )
 
 
 @pytest.mark.parametrize(("end_s", "unit", "length"), [(90, "s", 90), (600, "min", 10), (36000, "h", 10)])
@@ -101,9 +115,9 @@ def test_timeline_chooses_a_unit_that_fits(end_s, unit, length):
 def test_jobs_share_the_row_of_the_label_they_serve():
     spans = [
         span(0, 90, name="relax_0", is_job=False, stage="relax"),
-        span(1, 40, depth=1, name="pw_1", is_job=False, stage="relax"),
-        span(2, 39, depth=2, name="iteration_01", stage="relax"),
-        span(45, 89, depth=2, name="iteration_02", stage="relax", from_cache=True),
+        span(1, 40, depth=1, name="pw_1", owner="relax_0", is_job=False, stage="relax"),
+        span(2, 39, depth=2, name="iteration_01", owner="relax_0", stage="relax"),
+        span(45, 89, depth=2, name="iteration_02", owner="relax_0", stage="relax", from_cache=True),
     ]
     data = timeline.collect(spans)
     assert data.rows == ("relax 0",)

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from aiida_redoxmlp.report.figures import (
     errors,
+    hubbard_cycles,
+    hubbard_panels,
     learning_curves,
     parity,
     pattern_energies,
@@ -18,10 +20,14 @@ from aiida_redoxmlp.report.figures import (
     trajectory_panels,
 )
 from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.hubbard_graph import HubbardGraph
+from aiida_redoxmlp.report.hubbard_schema import HubbardSummary
+from aiida_redoxmlp.report.hubbard_wording import hubbard_outcome, label_sentence
+from aiida_redoxmlp.report.process_graph import ProcessGraph
 from aiida_redoxmlp.report.summary_schema import CampaignSummary
 from aiida_redoxmlp.report.timings import process_spans
 
-__all__ = ("ReportFigure", "figures_of")
+__all__ = ("ReportFigure", "figures_of", "hubbard_figures_of")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +57,31 @@ def figures_of(graph: CampaignGraph, summary: CampaignSummary) -> list[ReportFig
         _parity(graph),
         _errors(summary),
         _learning(graph),
+        None if summary.hubbard is None else _hubbard(summary.hubbard, label_sentence(summary.hubbard.means)),
         _timeline(graph),
     ]
     return [figure for figure in made if figure is not None]
+
+
+def hubbard_figures_of(graph: HubbardGraph, summary: HubbardSummary) -> list[ReportFigure]:
+    """Return the figures that self-consistent Hubbard parameters have data for."""
+    return [figure for figure in (_hubbard(summary), _timeline(graph)) if figure is not None]
+
+
+def _hubbard(summary: HubbardSummary, more: str = "") -> ReportFigure | None:
+    data = hubbard_cycles.collect(summary)
+    if data is None:
+        return None
+    of_v = " V is the mean over a site's neighbours of one element, bars are the range." if len(data.panels) > 1 else ""
+    symbols = " and ".join(panel.symbol for panel in data.panels)
+    return ReportFigure(
+        "hubbard",
+        f"{symbols} over the cycles: {hubbard_outcome(summary)}",
+        "What linear response found in every cycle, by site and its oxidation state in that cycle; cycle 0 is what was "
+        f"put in, bands are the tolerance around the last value.{of_v} {more}".strip(),
+        lambda: hubbard_panels.draw_plotly(data),
+        lambda: hubbard_panels.draw_matplotlib(data),
+    )
 
 
 def _patterns(graph: CampaignGraph, summary: CampaignSummary) -> ReportFigure | None:
@@ -127,7 +155,7 @@ def _learning(graph: CampaignGraph) -> ReportFigure | None:
     )
 
 
-def _timeline(graph: CampaignGraph) -> ReportFigure | None:
+def _timeline(graph: ProcessGraph) -> ReportFigure | None:
     data = timeline.collect(process_spans(graph))
     if data is None:
         return None

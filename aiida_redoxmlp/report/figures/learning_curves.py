@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from aiida_redoxmlp.report.figures.style import AWARE, BASELINE, DFT, finish_plotly, legend_entry, new_figure
-from aiida_redoxmlp.report.graph import CampaignGraph, output_of
+from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.process_graph import output_of
 
 __all__ = ("LearningCurves", "MemberCurve", "collect", "draw_matplotlib", "draw_plotly", "log_ticks")
 

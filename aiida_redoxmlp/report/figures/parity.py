@@ -24,7 +24,8 @@ from aiida_redoxmlp.report.figures.style import (
     species_colours,
     with_alpha,
 )
-from aiida_redoxmlp.report.graph import CampaignGraph, input_of, output_of
+from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.process_graph import input_of, output_of
 
 __all__ = ("MAX_POINTS", "EnergyParity", "ForceParity", "Parity", "collect", "draw_matplotlib", "draw_plotly")
 

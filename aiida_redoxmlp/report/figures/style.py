@@ -37,12 +37,16 @@ GRID = "#E6E6E6"
 # M. Okabe and K. Ito, Color Universal Design (2008); then "muted" of P. Tol, SRON/EPS/TN/09-002 (2021).
 _SPECIES = ("#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#332288", "#999933", "#882255", "#44AA99")
 STAGE_COLOURS: Mapping[str, str] = {
+    "hubbard": "#332288",
     "relax": "#56B4E9",
     "md": "#009E73",
     "train": "#0072B2",
     "evaluate": "#CC79A7",
     "search": "#E69F00",
     "check": "#D55E00",
+    "scf": "#009E73",
+    "tight_scf": "#44AA99",
+    "hp": "#332288",
 }
 
 PLOTLY_SYMBOLS = (

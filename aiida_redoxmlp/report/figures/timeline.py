@@ -1,4 +1,4 @@
-"""When the campaign's jobs ran."""
+"""When the jobs of a work chain ran."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from aiida_redoxmlp.report.figures.style import DFT, STAGE_COLOURS, finish_plotly, legend_entry, new_figure
-from aiida_redoxmlp.report.graph import STAGES
 from aiida_redoxmlp.report.timings import ProcessSpan
 from aiida_redoxmlp.report.wording import duration
 
@@ -28,7 +27,7 @@ class Bar:
 
     Attributes:
         row: what the job served, such as ``relax 0``; jobs of one label share a row.
-        stage: one of the campaign's stages.
+        stage: stage of the work chain.
         start: start in the timeline's unit.
         length: duration in the timeline's unit.
         text: what to say of it.
@@ -47,7 +46,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The jobs of a campaign, with the unit of time that suits them."""
+    """The jobs of a work chain, with the unit of time that suits them."""
 
     bars: tuple[Bar, ...]
     rows: tuple[str, ...]
@@ -56,18 +55,13 @@ class Timeline:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that have a job, in order."""
-        return tuple(stage for stage in STAGES if any(bar.stage == stage for bar in self.bars))
+        """The stages that have a job, in the order of their first."""
+        return tuple(dict.fromkeys(bar.stage for bar in self.bars))
 
 
 def collect(spans: Sequence[ProcessSpan]) -> Timeline | None:
     """Prepare the timeline, or None when no job was started yet."""
-    jobs: list[tuple[str, ProcessSpan]] = []
-    owner = ""
-    for span in spans:
-        owner = span.name.replace("_", " ") if span.depth == 0 else owner
-        if span.is_job and span.stage:
-            jobs.append((owner, span))
+    jobs = [(span.owner.replace("_", " "), span) for span in spans if span.is_job and span.stage]
     if not jobs:
         return None
     end_s = max(span.end_s for _, span in jobs)
@@ -112,7 +106,7 @@ def draw_plotly(data: Timeline) -> go.Figure:
         )
     for stage in data.stages:
         marker = {"symbol": "square", "size": 12, "color": STAGE_COLOURS[stage]}
-        figure.add_trace(legend_entry(stage, mode="markers", marker=marker))
+        figure.add_trace(legend_entry(stage.replace("_", " "), mode="markers", marker=marker))
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(title_text=f"time since submission / {data.unit}", range=[0, 1.02 * data.end])
     figure.update_yaxes(
@@ -146,7 +140,8 @@ def draw_matplotlib(data: Timeline) -> Figure:
     axis.set_xlim(0, 1.02 * data.end)
     axis.set_xlabel(f"time since submission / {data.unit}")
     handles = [
-        Patch(facecolor=STAGE_COLOURS[stage], edgecolor=DFT, linewidth=0.4, label=stage) for stage in data.stages
+        Patch(facecolor=STAGE_COLOURS[stage], edgecolor=DFT, linewidth=0.4, label=stage.replace("_", " "))
+        for stage in data.stages
     ]
     if any(bar.from_cache for bar in data.bars):
         handles.append(Patch(facecolor="white", edgecolor=DFT, hatch="///", linewidth=0.4, label="from the cache"))

@@ -12,7 +12,8 @@ from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.report.figures.style import species_colours
-from aiida_redoxmlp.report.graph import CampaignGraph, Label, input_of, output_of
+from aiida_redoxmlp.report.graph import CampaignGraph, Label
+from aiida_redoxmlp.report.process_graph import input_of, output_of
 from aiida_redoxmlp.report.wording import pattern_label
 
 __all__ = ("SiteLevels", "Trajectories", "Trajectory", "collect", "levels_of")

@@ -1,0 +1,167 @@
+"""The tables of a campaign's report: every number beside the node it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiida_redoxmlp.report.summary_schema import CampaignSummary, PatternSummary
+from aiida_redoxmlp.report.tables import (
+    NONE,
+    Column,
+    Row,
+    Table,
+    node_table,
+    number,
+    stage_table,
+    tree_table,
+    version_table,
+)
+from aiida_redoxmlp.report.timings import ProcessSpan
+from aiida_redoxmlp.report.wording import pattern_label, share
+
+__all__ = ("tables_of",)
+
+_NODES = {
+    "campaign": "the campaign's work chain",
+    "structure": "parent structure with its Hubbard parameters",
+    "dataset": "every frame of every label that succeeded",
+    "test_dataset": "the held-out frames",
+    "model": "redox-aware committee",
+    "baseline": "redox-unaware committee",
+    "training": "training of the redox-aware committee",
+    "baseline_training": "training of the redox-unaware committee",
+    "search": "search over the patterns",
+    "conclusion": "ranking by potential and DFT",
+}
+
+
+def tables_of(summary: CampaignSummary, spans: Sequence[ProcessSpan]) -> list[Table]:
+    """Return the tables that have rows."""
+    made = [_patterns(summary), _errors(summary), _labels(summary), stage_table(summary.stages, "stage")]
+    made += [tree_table(spans), node_table(_NODES, summary.uuids.model_dump()), version_table(summary.versions)]
+    return [table for table in made if table.rows]
+
+
+def _patterns(summary: CampaignSummary) -> Table:
+    checks = {tuple(label.wanted): label.uuid for label in summary.labels if label.stage == "check"}
+    return Table(
+        "patterns",
+        "Patterns",
+        f"States of {', '.join(summary.site_labels)}. Patterns of one orbit are equivalent by symmetry."
+        * bool(summary.site_labels),
+        (
+            Column("pattern"),
+            Column("orbit", numeric=True),
+            Column("in orbit", numeric=True),
+            Column("potential / eV", numeric=True),
+            Column("± / eV", numeric=True),
+            Column("DFT there / eV", numeric=True),
+            Column("DFT relaxed / eV", numeric=True),
+            Column("DFT found"),
+            Column("confidence", numeric=True),
+            Column("DFT check", code=True),
+        ),
+        tuple(
+            Row(
+                _pattern_cells(one, checks.get(tuple(one.states), "")),
+                "ground" if one.states == summary.ground_state else "",
+            )
+            for one in summary.patterns
+        ),
+    )
+
+
+def _pattern_cells(one: PatternSummary, check: str) -> tuple[str, ...]:
+    return (
+        pattern_label(one.states),
+        str(one.orbit),
+        str(one.multiplicity),
+        number(one.energy_mlp_ev, ".4f"),
+        number(one.energy_mlp_std_ev, ".4f"),
+        number(one.energy_dft_ev, ".4f"),
+        number(one.energy_dft_relaxed_ev, ".4f"),
+        NONE if one.pattern_found_by_dft is None else pattern_label(one.pattern_found_by_dft),
+        NONE if one.dft_confidence is None else share(one.dft_confidence),
+        check,
+    )
+
+
+def _errors(summary: CampaignSummary) -> Table:
+    rows = []
+    for name, found in (
+        ("redox-aware", summary.test_errors.redox_aware),
+        ("redox-unaware", summary.test_errors.baseline),
+    ):
+        if found is None:
+            continue
+        energies = (
+            f"{1000 * found.energy_mae_ev_per_atom:.3g}",
+            f"{1000 * found.energy_rmse_ev_per_atom:.3g}",
+        )
+        forces = (
+            f"{1000 * found.force_mae_ev_per_angstrom:.3g}",
+            f"{1000 * found.force_rmse_ev_per_angstrom:.3g}",
+        )
+        rows.append(Row((name, "all atoms", NONE, *energies, *forces, found.evaluation_uuid), "ground"))
+        for one in found.per_species:
+            own = (
+                f"{1000 * one.force_mae_ev_per_angstrom:.3g}",
+                f"{1000 * one.force_rmse_ev_per_angstrom:.3g}",
+            )
+            rows.append(Row((name, one.species, str(one.n_atoms), NONE, NONE, *own, "")))
+    return Table(
+        "errors-table",
+        "Errors on held-out frames",
+        "Energies in meV per atom, forces in meV/Å; MAE: mean absolute, RMSE: root mean square error.",
+        (
+            Column("potential"),
+            Column("atoms"),
+            Column("number", numeric=True),
+            Column("energy MAE", numeric=True),
+            Column("energy RMSE", numeric=True),
+            Column("force MAE", numeric=True),
+            Column("force RMSE", numeric=True),
+            Column("evaluation", code=True),
+        ),
+        tuple(rows),
+    )
+
+
+def _labels(summary: CampaignSummary) -> Table:
+    rows = []
+    for one in summary.labels:
+        landed = "landed" if one.landed else "landed elsewhere"
+        outcome: str = one.phase if one.landed is None else landed
+        if one.ambiguous:
+            outcome += ", ambiguous"
+        if one.phase == "failed":
+            outcome = f"failed ({one.exit_status}): {one.exit_message}"
+        found = NONE if one.found is None else pattern_label(one.found)
+        confidence = NONE if one.confidence is None else share(one.confidence)
+        cells = (
+            one.name,
+            pattern_label(one.wanted),
+            found,
+            outcome,
+            confidence,
+            str(one.n_frames),
+            str(one.n_ambiguous),
+        )
+        rows.append(Row((*cells, one.uuid, " ".join(one.pw_uuids)), "failed" if one.phase == "failed" else ""))
+    return Table(
+        "labels",
+        "DFT labels",
+        "What was asked of DFT and what it found: in the last ionic step, for molecular dynamics in the first.",
+        (
+            Column("label"),
+            Column("wanted"),
+            Column("found"),
+            Column("outcome"),
+            Column("confidence", numeric=True),
+            Column("frames", numeric=True),
+            Column("ambiguous", numeric=True),
+            Column("label's node", code=True),
+            Column("pw.x calculations", code=True),
+        ),
+        tuple(rows),
+    )
