@@ -14,14 +14,16 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from aiida_redoxmlp.calculations.conclusion import conclude
 from aiida_redoxmlp.calculations.datasets import merge_datasets, split_dataset
 from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
-from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.hubbard_transforms import same_hubbard_for_all
 from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.workchains.campaign_inputs import PROVIDED_BY_CAMPAIGN, label_inputs, set_runners
+from aiida_redoxmlp.workchains.campaign_inputs import hubbard_inputs, label_inputs, set_runners
+from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
+from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 
@@ -29,51 +31,20 @@ __all__ = ("CampaignWorkChain",)
 
 
 class CampaignWorkChain(WorkChain):
-    """Label patterns with DFT+U, train a redox-aware committee and a baseline, search, check with DFT.
+    """Compute U and V, label patterns with DFT+U, train a redox-aware committee and a baseline, search, check with DFT.
 
-    A failed label never reaches the dataset; the campaign goes on with the rest and says so in its conclusion.
+    A potential learns one energy surface, so the labels take one U an element: the mean over its self-consistent
+    sites. A failed label never reaches the dataset; the campaign goes on with the rest and says so in its conclusion.
     """
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
-        spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
-        spec.input(
-            "max_concurrent",
-            valid_type=orm.Int,
-            default=lambda: orm.Int(4),
-            help="Labels that run at a time.",
-        )
-        spec.input("max_patterns", valid_type=orm.Int, default=lambda: orm.Int(8), help="Patterns labelled with DFT.")
-        spec.input(
-            "test_fraction",
-            valid_type=orm.Float,
-            default=lambda: orm.Float(0.2),
-            help="Share of held-out frames.",
-        )
-        spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
-        for namespace, text in {
-            "relax": "Relaxation of every labelled pattern.",
-            "md": "Short MD that starts from every relaxed pattern.",
-            "check": "Single point of the lowest patterns at the potential's geometry.",
-        }.items():
-            spec.expose_inputs(
-                LabelWorkChain,
-                namespace=namespace,
-                exclude=PROVIDED_BY_CAMPAIGN,
-                namespace_options={
-                    "required": namespace != "md",
-                    "populate_defaults": namespace != "md",
-                    "help": text,
-                },
-            )
-        spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
-        spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
-        spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
-        spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))
+        declare_inputs(spec)
         spec.outline(
+            cls.start,
+            if_(cls.wants_hubbard)(cls.run_hubbard, cls.inspect_hubbard),
             cls.setup,
             while_(cls.relaxations_left)(cls.run_relaxations),
             if_(cls.wants_md)(cls.prepare_md, while_(cls.md_left)(cls.run_md)),
@@ -84,12 +55,19 @@ class CampaignWorkChain(WorkChain):
             while_(cls.checks_left)(cls.run_checks),
             cls.results,
         )
+        spec.output(
+            "hubbard_structure",
+            valid_type=HubbardStructureData,
+            required=False,
+            help="The structure with its self-consistent U and V, site by site.",
+        )
         spec.output("dataset", valid_type=DatasetData, help="Every frame of every label.")
         spec.output("test_dataset", valid_type=DatasetData, help="The frames held out.")
         spec.output("model", valid_type=ModelData, help="The redox-aware committee.")
         spec.output("baseline", valid_type=ModelData, help="The redox-unaware baseline.")
         spec.output("conclusion", valid_type=orm.Dict, help="Ranking of the patterns, by potential and by DFT.")
         spec.exit_code(300, "ERROR_NO_LABELS", message="Not one of the {count} labels succeeded.")
+        spec.exit_code(305, "ERROR_HUBBARD_FAILED", message="U and V were not found: {message}")
         spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")
         spec.exit_code(320, "ERROR_SEARCH_FAILED", message="The search or the evaluation failed: {message}")
 
@@ -99,6 +77,7 @@ class CampaignWorkChain(WorkChain):
         *,
         pw_code: orm.AbstractCode,
         runner_code: orm.AbstractCode,
+        hp_code: orm.AbstractCode | None = None,
         structure: HubbardStructureData,
         redox: dict[str, Any],
         pseudo_family: str,
@@ -106,6 +85,7 @@ class CampaignWorkChain(WorkChain):
         overrides: dict[str, Any] | None = None,
         magnetic_order: str | list[int] = "antiferromagnetic",
         dft_options: dict[str, Any] | None = None,
+        hp_options: dict[str, Any] | None = None,
         training_options: dict[str, Any] | None = None,
     ) -> ProcessBuilder:
         """Return a builder with the settings of a protocol.
@@ -113,14 +93,16 @@ class CampaignWorkChain(WorkChain):
         Args:
             pw_code: a pw.x code.
             runner_code: a code whose executable is ``redoxmlp-run``; on a cluster with GPUs where there is one.
+            hp_code: an hp.x code on the computer of ``pw_code``; without it U and V are used as they are given.
             structure: structure with Hubbard parameters.
             redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
             pseudo_family: label of an installed aiida-pseudo family.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/campaign.yaml``; ``label`` holds
-                those of ``protocols/label.yaml``.
+                those of ``protocols/label.yaml``, ``hubbard`` those of ``protocols/hubbard.yaml``.
             magnetic_order: order of the moments on the redox sites.
-            dft_options: scheduler options of the DFT jobs.
+            dft_options: scheduler options of the pw.x jobs.
+            hp_options: scheduler options of the hp.x jobs.
             training_options: scheduler options of training, evaluation and search.
 
         Raises:
@@ -151,12 +133,59 @@ class CampaignWorkChain(WorkChain):
                 magnetic_order=magnetic_order,
                 options=dft_options,
             )
+        if hp_code is not None:
+            builder.hubbard = hubbard_inputs(
+                pw_code,
+                hp_code,
+                structure,
+                redox=redox,
+                pseudo_family=pseudo_family,
+                protocol=protocol,
+                overrides=settings["hubbard"],
+                magnetic_order=magnetic_order,
+                dft_options=dft_options,
+                hp_options=hp_options,
+            )
         set_runners(builder, settings, runner_code, training_options)
         return cast("ProcessBuilder", builder)
 
+    def start(self) -> None:
+        """Begin with the structure as it is given."""
+        self.ctx.structure_pk = self.inputs.structure.pk
+
+    def wants_hubbard(self) -> bool:
+        """Whether U and V are to be computed."""
+        return "hubbard" in self.inputs
+
+    def run_hubbard(self) -> dict[str, Any]:
+        """Compute U and V of the first pattern."""
+        inputs = AttributeDict(self.exposed_inputs(HubbardWorkChain, namespace="hubbard"))
+        inputs.structure = self.inputs.structure
+        inputs.redox = self.inputs.redox
+        inputs.metadata.call_link_label = "hubbard"
+        return ToContext(hubbard=self.submit(HubbardWorkChain, **inputs))
+
+    def inspect_hubbard(self) -> Any:
+        """Give every site of an element the same U; values that have not settled within the tolerance are used too."""
+        node = self.ctx.hubbard
+        unsettled = HubbardWorkChain.exit_codes.ERROR_NOT_CONVERGED.status
+        if not node.is_finished_ok and node.exit_status != unsettled:
+            return self.exit_codes.ERROR_HUBBARD_FAILED.format(message=node.exit_message)
+        if not node.is_finished_ok:
+            self.report(f"{node.exit_message} The campaign goes on with the values of the last cycle.")
+        found = node.outputs.hubbard_structure
+        self.out("hubbard_structure", found)
+        self.ctx.structure_pk = same_hubbard_for_all(self.inputs.structure, found).pk
+        return None
+
+    @property
+    def _structure(self) -> HubbardStructureData:
+        """The parent structure with the Hubbard parameters of the labels."""
+        return orm.load_node(self.ctx.structure_pk)
+
     def setup(self) -> None:
         """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
-        listing = list_patterns(self.inputs.structure, self.inputs.redox)
+        listing = list_patterns(self._structure, self.inputs.redox)
         content = listing.get_dict()
         self.ctx.listing_pk = listing.pk
         self.ctx.relaxations = _orbits_first(content["patterns"])[: self.inputs.max_patterns.value]
@@ -173,7 +202,7 @@ class CampaignWorkChain(WorkChain):
 
     def run_relaxations(self) -> dict[str, Any]:
         """Relax the next patterns, as many at a time as allowed."""
-        batch = [(states, self.inputs.structure) for states in self._take("relaxations")]
+        batch = [(states, self._structure) for states in self._take("relaxations")]
         return self._submit_labels("relax", batch)
 
     def wants_md(self) -> bool:
@@ -187,7 +216,7 @@ class CampaignWorkChain(WorkChain):
             if verdict["ambiguous"] or "structure" not in label.outputs:
                 self.report(f"no MD from <{label.pk}>: its final pattern is ambiguous")
                 continue
-            start = with_positions(self.inputs.structure, label.outputs.structure)
+            start = with_positions(self._structure, label.outputs.structure)
             self.ctx.md_starts.append([verdict["found"], start.pk])
 
     def md_left(self) -> bool:
@@ -235,7 +264,7 @@ class CampaignWorkChain(WorkChain):
         self.out("baseline", self.ctx.baseline.outputs.model)
         chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
         listing = orm.load_node(self.ctx.listing_pk).get_dict()
-        symbols = self.inputs.structure.get_ase().get_chemical_symbols()
+        symbols = self._structure.get_ase().get_chemical_symbols()
         allowed = {element: list(states) for element, states in chemistry.allowed_on(symbols).items()}
         running = {}
         for name, training in {
@@ -250,7 +279,7 @@ class CampaignWorkChain(WorkChain):
             inputs.metadata.call_link_label = name
             running[name] = self.submit(EvaluateCalculation, **inputs)
         search = AttributeDict(self.exposed_inputs(SearchCalculation, namespace="search"))
-        search.structure = self.inputs.structure
+        search.structure = self._structure
         search.model = self.ctx.train.outputs.model
         search.oxidation_states = orm.List(listing["oxidation_states"])
         search.settings = orm.Dict(
@@ -273,7 +302,7 @@ class CampaignWorkChain(WorkChain):
         patterns = self.ctx.search.outputs.report.get_dict()["patterns"]
         for rank, pattern in enumerate(patterns[: self.inputs.n_check.value]):
             geometry = self.ctx.search.outputs.structures[f"rank_{rank}"]
-            start = with_positions(self.inputs.structure, geometry)
+            start = with_positions(self._structure, geometry)
             self.ctx.checks.append([pattern["states"], start.pk])
         return None
 

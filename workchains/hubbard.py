@@ -9,11 +9,9 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
-from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.electrons import describe_electrons
-from aiida_redoxmlp.calculations.hp import mesh_of, validate_structure, why_not_resolved
 from aiida_redoxmlp.calculations.hubbard import (
     close_cycle,
     collect_cycles,
@@ -22,16 +20,16 @@ from aiida_redoxmlp.calculations.hubbard import (
     restore_order,
     seed_from_labels,
 )
-from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.structures import compare_with_wanted, list_patterns, seed_structure, with_positions
-from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.hubbard.band_gap import why_not_insulator
 from aiida_redoxmlp.hubbard.convergence import cycle_length
 from aiida_redoxmlp.hubbard.relabelling import why_not_one_state
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
 from aiida_redoxmlp.workchains.hp import HpWorkChain
-from aiida_redoxmlp.workchains.hubbard_inputs import continued, tightened
-from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
+from aiida_redoxmlp.workchains.hubbard_inputs import continued, fill_builder, tightened
+from aiida_redoxmlp.workchains.hubbard_ports import declare_inputs, declare_outputs
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
 
@@ -39,36 +37,6 @@ __all__ = ("HubbardWorkChain",)
 
 _RETRY_STRENGTH = 2.0
 _MIXED = 0.5  # share of the new values once they run in a circle
-_WHOLE_MAGNETIZATION = 0.1  # μB by which an insulator's magnetisation may miss an integer under smearing
-
-
-def _validate_inputs(inputs: Any, _: Any) -> str | None:
-    """Check what belongs together before anything is submitted."""
-    if any(key not in inputs for key in ("structure", "redox")):
-        return None  # the ports report what is missing
-    structure = inputs["structure"]
-    if sentence := validate_structure(structure, None):
-        return sentence
-    symbols = structure.get_ase().get_chemical_symbols()
-    chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
-    if "pattern" in inputs and (sentence := chemistry.why_not(symbols, inputs["pattern"].get_list())):
-        return sentence
-    if missing := sorted(set(symbols) - set(inputs.get("pseudos", {}))):
-        return f"There is no pseudopotential for {', '.join(missing)}; give one an element in `pseudos`."
-    if "qpoints" in inputs.get("hp", {}).get("hp", {}).get("hp", {}):
-        return why_not_resolved(interactions_of(structure), mesh_of(inputs["hp"]["hp"]["hp"]["qpoints"]))
-    return None
-
-
-def _one_of(*choices: str) -> Any:
-    """Return a validator of a string input."""
-
-    def validate(node: orm.Str | None, _: Any) -> str | None:
-        if node is None or node.value in choices:
-            return None
-        return f"{node.value!r} is not known; choose one of {', '.join(choices)}."
-
-    return validate
 
 
 class HubbardWorkChain(WorkChain):
@@ -83,96 +51,7 @@ class HubbardWorkChain(WorkChain):
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.input("structure", valid_type=HubbardStructureData, help="Structure with starting values of U and V.")
-        spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
-        spec.input(
-            "pattern",
-            valid_type=orm.List,
-            required=False,
-            help="Wanted oxidation states of the redox sites, by ascending site; by default the first that closes the "
-            "charge.",
-        )
-        spec.input(
-            "seed",
-            valid_type=orm.Dict,
-            default=lambda: orm.Dict({"magnetic_order": "antiferromagnetic", "pre_distortion": 0.0}),
-            help="`magnetic_order` (ferromagnetic, antiferromagnetic or a list of signs) and `pre_distortion`, the "
-            "strength of the bond-length seed (0 leaves the structure as it is).",
-        )
-        spec.input("tolerance_u", valid_type=orm.Float, default=lambda: orm.Float(0.1), help="eV.")
-        spec.input("tolerance_v", valid_type=orm.Float, default=lambda: orm.Float(0.02), help="eV.")
-        spec.input("max_cycles", valid_type=orm.Int, default=lambda: orm.Int(5), help="Cycles at most.")
-        spec.input(
-            "must_converge",
-            valid_type=orm.Bool,
-            default=lambda: orm.Bool(True),
-            help="Whether to fail when the cycles are used up; the values of the last one are handed over either way.",
-        )
-        spec.input(
-            "insulator",
-            valid_type=orm.Str,
-            default=lambda: orm.Str("auto"),
-            validator=_one_of("auto", "true", "false"),
-            help="Whether the second SCF has fixed occupations; `auto` decides by the gap.",
-        )
-        spec.input(
-            "minimum_gap",
-            valid_type=orm.Float,
-            default=lambda: orm.Float(0.1),
-            help="Gap in eV above which a material counts as an insulator.",
-        )
-        spec.input(
-            "relabel",
-            valid_type=orm.Bool,
-            default=lambda: orm.Bool(True),
-            help="Whether sites get kinds by element, oxidation state, moment and U after every cycle.",
-        )
-        spec.input(
-            "kind_tolerance",
-            valid_type=orm.Float,
-            default=lambda: orm.Float(0.1),
-            help="Difference of U in eV up to which sites of one state share a kind and its mean U.",
-        )
-        spec.input(
-            "on_pattern_change",
-            valid_type=orm.Str,
-            default=lambda: orm.Str("report"),
-            validator=_one_of("report", "refuse"),
-            help="What to do when the redox pattern changes for good.",
-        )
-        spec.input(
-            "max_attempts",
-            valid_type=orm.Int,
-            default=lambda: orm.Int(2),
-            help="SCFs a cycle to land on the pattern; all but the first start from stronger seeds.",
-        )
-        spec.input(
-            "tight_conv_thr",
-            valid_type=orm.Float,
-            default=lambda: orm.Float(1.0e-12),
-            help="Convergence threshold of the SCF that hp.x perturbs, in Ry.",
-        )
-        spec.input(
-            "clean_workdir",
-            valid_type=orm.Bool,
-            default=lambda: orm.Bool(False),
-            help="Empty the remote folders of all calculations at the end.",
-        )
-        spec.input_namespace("pseudos", valid_type=UpfData, dynamic=True, help="One pseudopotential an element.")
-        excluded = ("pw.structure", "pw.pseudos", "pw.redox", "pw.parent_folder")
-        spec.expose_inputs(RedoxPwBaseWorkChain, namespace="scf", exclude=excluded)
-        spec.expose_inputs(
-            RedoxPwBaseWorkChain,
-            namespace="relax",
-            exclude=excluded,
-            namespace_options={
-                "required": False,
-                "populate_defaults": False,
-                "help": "Relaxation (`relax` or `vc-relax`) at the start of every cycle.",
-            },
-        )
-        spec.expose_inputs(HpWorkChain, namespace="hp", exclude=("hp.hp.parent_scf", "hp.hp.hubbard_structure"))
-        spec.inputs.validator = _validate_inputs
+        declare_inputs(spec)
         spec.outline(
             cls.setup,
             while_(cls.should_cycle)(
@@ -185,31 +64,7 @@ class HubbardWorkChain(WorkChain):
             ),
             cls.results,
         )
-        spec.output("hubbard_structure", valid_type=HubbardStructureData, help="In the order of the input's atoms.")
-        spec.output("cycles", valid_type=orm.Dict, help="U, V and oxidation states of every cycle.")
-        spec.output(
-            "oxidation_states", valid_type=OxidationStatesData, help="States of the last cycle, in hp.x's order."
-        )
-        spec.exit_code(300, "ERROR_RELAX_FAILED", message="The relaxation of cycle {cycle} failed: {message}")
-        spec.exit_code(301, "ERROR_SCF_FAILED", message="The SCF of cycle {cycle} failed: {message}")
-        spec.exit_code(302, "ERROR_HP_FAILED", message="hp.x failed in cycle {cycle}: {message}")
-        spec.exit_code(
-            310, "ERROR_NO_OCCUPATIONS", message="The SCF of cycle {cycle} has no whole Hubbard occupations."
-        )
-        spec.exit_code(
-            320,
-            "ERROR_METAL",
-            message="Fixed occupations were asked for, but {reason}; take `insulator: auto` or `false`, or start from a "
-            "larger U.",
-        )
-        spec.exit_code(330, "ERROR_KIND_OF_MIXED_STATES", message="{sentence}")
-        spec.exit_code(410, "ERROR_NOT_CONVERGED", message="U and V did not converge in {cycles} cycles: {reason}")
-        spec.exit_code(
-            420,
-            "ERROR_PATTERN_CHANGED",
-            message="Cycle {cycle} landed on the pattern {found} instead of {wanted}; seed it more strongly, relax the "
-            "structure with it, or accept it with `on_pattern_change: report`.",
-        )
+        declare_outputs(spec)
 
     @classmethod
     def get_builder_from_protocol(
@@ -246,52 +101,23 @@ class HubbardWorkChain(WorkChain):
         Raises:
             InputError: for an unknown protocol or setting, or a family without an element's pseudopotential or cutoff.
         """
-        protocol = protocol or default_protocol("hubbard")
-        settings = load_protocol("hubbard", protocol, overrides)
         builder: Any = cls.get_builder()
+        protocol = protocol or default_protocol("hubbard")
         builder.metadata.description = describe_protocol(protocol)
-        builder.structure = structure
-        builder.redox = orm.Dict(redox)
-        if pattern is not None:
-            builder.pattern = orm.List(pattern)
-        tasks: dict[str, Task] = {"scf": "scf"}
-        if settings["relax"] is not None:
-            tasks["relax"] = "relax"
-        for namespace, task in tasks.items():
-            label = LabelWorkChain.get_builder_from_protocol(
-                pw_code,
-                structure,
-                redox=redox,
-                pseudo_family=pseudo_family,
-                task=task,
-                protocol=protocol,
-                overrides=settings["scf"] if task == "scf" else merged(settings["scf"], settings["relax"]),
-                options=dft_options,
-            )
-            builder[namespace] = label.pw._inputs(prune=True)  # noqa: SLF001 - a builder hands its inputs on in no public way
-            builder.pseudos = label.pseudos
-        pre_distortion = settings["pre_distortion"]
-        if pre_distortion is None:
-            pre_distortion = 1.0 if settings["relax"] is not None else 0.0
-        builder.seed = orm.Dict({"magnetic_order": magnetic_order, "pre_distortion": pre_distortion})
-        hp = HpWorkChain.get_builder_from_protocol(
-            hp_code, structure, protocol=protocol, overrides=settings["hp"], options=hp_options
+        fill_builder(
+            builder,
+            load_protocol("hubbard", protocol, overrides),
+            pw_code=pw_code,
+            hp_code=hp_code,
+            structure=structure,
+            redox=redox,
+            pseudo_family=pseudo_family,
+            pattern=pattern,
+            protocol=protocol,
+            magnetic_order=magnetic_order,
+            dft_options=dft_options,
+            hp_options=hp_options,
         )
-        builder.hp = hp._inputs(prune=True)  # noqa: SLF001
-        for name, node in {
-            "tolerance_u": orm.Float,
-            "tolerance_v": orm.Float,
-            "max_cycles": orm.Int,
-            "must_converge": orm.Bool,
-            "insulator": orm.Str,
-            "minimum_gap": orm.Float,
-            "relabel": orm.Bool,
-            "kind_tolerance": orm.Float,
-            "on_pattern_change": orm.Str,
-            "max_attempts": orm.Int,
-        }.items():
-            builder[name] = node(settings[name])
-        builder.tight_conv_thr = orm.Float(settings["tight_conv_thr_per_atom"] * len(structure.sites))
         return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:
@@ -411,10 +237,10 @@ class HubbardWorkChain(WorkChain):
         electrons = describe_electrons(scf.outputs.output_band, scf.outputs.output_parameters)
         self.ctx.electrons_pk = electrons.pk
         content = electrons.get_dict()
-        metal = self._why_metal(content)
+        metal = why_not_insulator(content["gap"], content["total_magnetization"], self.inputs.minimum_gap.value)
         wish = self.inputs.insulator.value
         if wish == "true" and metal is not None:
-            return self.exit_codes.ERROR_METAL.format(reason=metal)
+            return self.exit_codes.ERROR_METAL.format(cycle=self.ctx.cycle, reason=metal)
         self.ctx.insulator = metal is None and wish != "false"
         inputs = self._pw_inputs("scf")
         inputs.pw.parameters = orm.Dict(
@@ -461,25 +287,28 @@ class HubbardWorkChain(WorkChain):
             if sentence is not None:
                 return self.exit_codes.ERROR_KIND_OF_MIXED_STATES.format(sentence=sentence)
         self._damp_limit_cycle(node.outputs.hubbard_structure)
-        closed = close_cycle(
-            structure,
-            node.outputs.hubbard_structure,
-            states,
-            orm.load_node(self.ctx.electrons_pk),
-            orm.load_node(self.ctx.order_pk),
-            orm.Dict(
-                {
-                    "cycle": self.ctx.cycle,
-                    "relabel": self.inputs.relabel.value,
-                    "kind_tolerance": self.inputs.kind_tolerance.value,
-                    "mixing": self.ctx.mixing,
-                    "pattern_changed": self.ctx.found != self.ctx.wanted,
-                    "occupations": "fixed" if self.ctx.insulator else "smearing",
-                    "scf_uuid": self.ctx.tight.uuid,
-                    "hp_uuid": node.uuid,
-                }
-            ),
-        )
+        try:
+            closed = close_cycle(
+                structure,
+                node.outputs.hubbard_structure,
+                states,
+                orm.load_node(self.ctx.electrons_pk),
+                orm.load_node(self.ctx.order_pk),
+                orm.Dict(
+                    {
+                        "cycle": self.ctx.cycle,
+                        "relabel": self.inputs.relabel.value,
+                        "kind_tolerance": self.inputs.kind_tolerance.value,
+                        "mixing": self.ctx.mixing,
+                        "pattern_changed": self.ctx.found != self.ctx.wanted,
+                        "occupations": "fixed" if self.ctx.insulator else "smearing",
+                        "scf_uuid": self.ctx.tight.uuid,
+                        "hp_uuid": node.uuid,
+                    }
+                ),
+            )
+        except InputError as error:
+            return self.exit_codes.ERROR_TOO_MANY_KINDS.format(sentence=str(error))
         cycle = closed["cycle"].get_dict()
         self.ctx.cycle_pks.append(closed["cycle"].pk)
         self.ctx.structure_pk = closed["structure"].pk
@@ -556,15 +385,6 @@ class HubbardWorkChain(WorkChain):
             return None
         refused: ExitCode = self.exit_codes.ERROR_PATTERN_CHANGED
         return refused.format(cycle=self.ctx.cycle, found=self.ctx.found, wanted=self.ctx.wanted)
-
-    def _why_metal(self, electrons: dict[str, Any]) -> str | None:
-        """Why fixed occupations do not fit, or None for an insulator."""
-        gap, magnetization = electrons["gap"], electrons["total_magnetization"]
-        if gap < self.inputs.minimum_gap.value:
-            return f"the gap of cycle {self.ctx.cycle} is {gap:.2f} eV, below {self.inputs.minimum_gap.value:g} eV"
-        if abs(magnetization - round(magnetization)) > _WHOLE_MAGNETIZATION:
-            return f"the magnetisation of cycle {self.ctx.cycle}, {magnetization:.2f} μB, is not a whole number"
-        return None
 
     def _pw_inputs(self, namespace: str) -> AttributeDict:
         """Inputs of pw.x for this cycle: from the density found last where there is one, else from seeds."""

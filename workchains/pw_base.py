@@ -64,7 +64,7 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         ],
     )
     def handle_sloshing(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
-        """Change the mixing step by step; from where the first attempt began, so that the pattern's seeds apply again."""
+        """Change the mixing step by step, from where the first attempt began: the pattern's seeds apply again."""
         if self.ctx.remedies_tried >= len(_SLOSHING_REMEDIES):
             return None
         remedy = _SLOSHING_REMEDIES[self.ctx.remedies_tried]

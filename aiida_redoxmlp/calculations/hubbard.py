@@ -1,4 +1,4 @@
-"""Provenance-tracked steps on structures with Hubbard parameters: ordering, comparing, relabelling, transforming."""
+"""Provenance-tracked steps of a Hubbard cycle: ordering atoms, comparing U and V, relabelling, seeding the next."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from aiida import orm
 from aiida.engine import calcfunction
 from aiida_quantumespresso.common.hubbard import Hubbard
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
-from aiida_quantumespresso.utils.hubbard import HubbardUtils
-from ase.build import make_supercell
 
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.convergence import cycle_length, largest_changes, mixed
 from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.hubbard.ordering import hubbard_first, inverse, reordered
-from aiida_redoxmlp.hubbard.relabelling import averaged_within_kinds, by_element, relabelled_kinds
+from aiida_redoxmlp.hubbard.relabelling import averaged_within_kinds, relabelled_kinds
 
 __all__ = (
     "close_cycle",
@@ -27,19 +26,27 @@ __all__ = (
     "interactions_of",
     "order_for_hp",
     "restore_order",
-    "same_hubbard_for_all",
     "seed_from_labels",
-    "strained_with_hubbard",
-    "supercell_with_hubbard",
     "with_interactions",
 )
 
 
 def interactions_of(structure: HubbardStructureData) -> list[Interaction]:
-    """Return the Hubbard interactions of a structure."""
+    """Return the Hubbard interactions of a structure.
+
+    Raises:
+        InputError: if there are others than U and V in Dudarev's formulation, which linear response does not give.
+    """
+    hubbard = structure.hubbard
+    kinds = {one.hubbard_type for one in hubbard.parameters} - {"U", "Ueff", "V"}
+    if kinds or hubbard.formulation != "dudarev":
+        raise InputError(
+            f"The structure has {', '.join(sorted(kinds)) or 'U'} in the {hubbard.formulation} formulation, but only U "
+            "and V in the dudarev formulation can be followed; leave the others out."
+        )
     return [
         Interaction(site, manifold, neighbour, other, tuple(translation), value)
-        for site, manifold, neighbour, other, value, translation, _ in structure.hubbard.to_list()
+        for site, manifold, neighbour, other, value, translation, _ in hubbard.to_list()
     ]
 
 
@@ -124,11 +131,13 @@ def close_cycle(
         oxidation_states: of that ground state.
         electrons: what :func:`~aiida_redoxmlp.calculations.electrons.describe_electrons` says of it.
         order: ``order[new] = old`` of :func:`order_for_hp`; the record is in the user's order.
-        settings: ``cycle``, ``relabel``, ``kind_tolerance`` and ``mixing`` (share of the new values), and what is passed
-            on to the record: ``pattern_changed``, ``occupations``, ``scf_uuid``, ``hp_uuid``.
+        settings: ``cycle``, ``relabel``, ``kind_tolerance`` and ``mixing`` (share of the new values), and what is
+            passed on to the record: ``pattern_changed``, ``occupations``, ``scf_uuid``, ``hp_uuid``.
 
     Returns:
-        ``structure`` with relabelled kinds, one U a kind, and ``cycle``, the record.
+        ``structure`` with relabelled kinds, one U a kind, and ``cycle``, the record. Its ``change_u`` and ``change_v``
+        are what the next ground state would be computed with, unmixed, against what this one was: the spread within a
+        kind is no change. ``kind_tolerance`` is what it took to get along with the kinds of Quantum ESPRESSO.
     """
     options = settings.get_dict()
     old, new = interactions_of(structure), interactions_of(found)
@@ -136,19 +145,20 @@ def close_cycle(
     signs = oxidation_states.get_array("moment_signs")[-1].tolist()
     symbols = [structure.get_kind(site.kind_name).symbol for site in structure.sites]
     kinds = [site.kind_name for site in structure.sites]
-    blended = mixed(old, new, options["mixing"])
-    new_kinds = kinds
+    new_kinds, tolerance = kinds, options["kind_tolerance"]
     if options["relabel"]:
-        new_kinds = relabelled_kinds(
+        new_kinds, tolerance = relabelled_kinds(
             symbols,
-            {one.site: one.value for one in blended if one.is_onsite},
+            kinds,
+            {one.site: one.value for one in new if one.is_onsite},
             dict(zip(pattern.sites, pattern.states, strict=True)),
             dict(zip(pattern.sites, signs, strict=True)),
-            options["kind_tolerance"],
+            tolerance,
         )
     distances = _distances(structure, new)
-    averaged = averaged_within_kinds(blended, new_kinds, dict(enumerate(distances)))
-    change_u, change_v = largest_changes(old, new)
+    by_number = dict(enumerate(distances))
+    change_u, change_v = largest_changes(old, averaged_within_kinds(new, new_kinds, by_number))
+    following = averaged_within_kinds(mixed(old, new, options["mixing"]), new_kinds, by_number)
     user = order.get_list()
     record = {
         **{key: options[key] for key in ("cycle", "mixing", "pattern_changed", "occupations", "scf_uuid", "hp_uuid")},
@@ -158,9 +168,12 @@ def close_cycle(
         "change_u": change_u,
         "change_v": change_v,
         "gap": electrons["gap"],
+        "kind_tolerance": tolerance,
     }
-    following = with_interactions(structure, averaged, kinds=new_kinds, projectors=structure.hubbard.projectors)
-    return {"structure": following, "cycle": orm.Dict(record)}
+    return {
+        "structure": with_interactions(structure, following, kinds=new_kinds, projectors=structure.hubbard.projectors),
+        "cycle": orm.Dict(record),
+    }
 
 
 def _distances(structure: orm.StructureData, interactions: Sequence[Interaction]) -> list[float]:
@@ -238,13 +251,12 @@ def collect_cycles(tolerance_u: orm.Float, tolerance_v: orm.Float, **cycles: orm
     Returns:
         ``converged``, ``reason`` in words, ``limit_cycle`` (period or null), the tolerances, and ``cycles``.
     """
-    records = [cycles[name].get_dict() for name in sorted(cycles)]
+    records = sorted((cycle.get_dict() for cycle in cycles.values()), key=lambda record: int(record["cycle"]))
     last = records[-1]
     converged = last["change_u"] <= tolerance_u.value and last["change_v"] <= tolerance_v.value
-    period = cycle_length(
-        [[*record["u_out"], *(pair["v_out"] for pair in record["pairs"])] for record in records],
-        [tolerance_u.value] * len(last["u_out"]) + [tolerance_v.value] * len(last["pairs"]),
-    )
+    history = [[*record["u_out"], *(pair["v_out"] for pair in record["pairs"])] for record in records]
+    tolerances = [tolerance_u.value] * len(last["u_out"]) + [tolerance_v.value] * len(last["pairs"])
+    period = None if converged else cycle_length(history, tolerances)
     change = f"the last cycle changed U by {last['change_u']:.3f} eV and V by {last['change_v']:.3f} eV"
     circle = f", and the values come back every {period} cycles" if period else ""
     return orm.Dict(
@@ -292,53 +304,3 @@ def seed_from_labels(structure: HubbardStructureData, frames: DatasetData, pseud
     else:
         system["nspin"] = 1
     return orm.Dict({"SYSTEM": system})
-
-
-@calcfunction
-def supercell_with_hubbard(structure: HubbardStructureData, matrix: orm.List) -> HubbardStructureData:
-    """Return a supercell that has the interactions of the cell.
-
-    Args:
-        structure: the cell.
-        matrix: integers, 3×3; rows are the supercell's vectors in those of the cell.
-    """
-    atoms = structure.get_ase()
-    kinds = np.array([site.kind_name for site in structure.sites])
-    atoms.set_array("kind", np.arange(len(atoms)))
-    large = make_supercell(atoms, matrix.get_list())
-    supercell = orm.StructureData(cell=large.cell.tolist(), pbc=structure.pbc)
-    for atom, index in zip(large, large.get_array("kind"), strict=True):
-        supercell.append_atom(symbols=atom.symbol, name=str(kinds[index]), position=tuple(atom.position))
-    return HubbardUtils(structure).get_hubbard_for_supercell(supercell)
-
-
-@calcfunction
-def strained_with_hubbard(structure: HubbardStructureData, strain: orm.List) -> HubbardStructureData:
-    """Return the structure deformed by 1 + strain, ions at the same fractional coordinates, with its interactions.
-
-    Args:
-        structure: the unstrained structure.
-        strain: 3×3, symmetric; row vectors of the cell are multiplied from the right.
-    """
-    deformation = np.eye(3) + np.array(strain.get_list(), dtype=float)
-    deformed = orm.StructureData(cell=(np.array(structure.cell) @ deformation).tolist(), pbc=structure.pbc)
-    for site in structure.sites:
-        kind = structure.get_kind(site.kind_name)
-        deformed.append_atom(
-            symbols=kind.symbol, name=kind.name, position=(np.array(site.position) @ deformation).tolist()
-        )
-    return with_interactions(deformed, interactions_of(structure), projectors=structure.hubbard.projectors)
-
-
-@calcfunction
-def same_hubbard_for_all(structure: HubbardStructureData, values: HubbardStructureData) -> HubbardStructureData:
-    """Return a structure with one U an element and one V a pair of elements, the means over another's sites.
-
-    Args:
-        structure: atoms, kinds and interactions; its values are replaced.
-        values: the same atoms with self-consistent values.
-    """
-    symbols = [structure.get_kind(site.kind_name).symbol for site in structure.sites]
-    return with_interactions(
-        structure, by_element(interactions_of(values), symbols), projectors=values.hubbard.projectors
-    )

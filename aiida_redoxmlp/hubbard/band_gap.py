@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ("band_gap",)
+__all__ = ("band_gap", "why_not_insulator")
+
+_WHOLE_MAGNETIZATION = 0.1  # μB by which an insulator's magnetisation may miss an integer under smearing
 
 
 def band_gap(energies: NDArray[np.float64], occupations: NDArray[np.float64]) -> float:
@@ -24,3 +26,18 @@ def band_gap(energies: NDArray[np.float64], occupations: NDArray[np.float64]) ->
     if bool(occupied.all()):
         raise ValueError("every level is occupied")
     return float(energies[~occupied].min() - energies[occupied].max())
+
+
+def why_not_insulator(gap: float, magnetization: float, minimum_gap: float) -> str | None:
+    """Return why occupations cannot be fixed, or None for an insulator.
+
+    Args:
+        gap: eV.
+        magnetization: total, in μB.
+        minimum_gap: eV.
+    """
+    if gap < minimum_gap:
+        return f"the gap is {gap:.2f} eV, below {minimum_gap:g} eV"
+    if abs(magnetization - round(magnetization)) > _WHOLE_MAGNETIZATION:
+        return f"the magnetisation, {magnetization:.2f} μB, is not a whole number"
+    return None

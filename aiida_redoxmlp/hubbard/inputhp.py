@@ -50,6 +50,11 @@ class InputHp(BaseModel):
     dist_thr: float | None = Field(None, gt=0, description="Distances closer than this are equal, in Bohr.")
     no_metq0: bool | None = Field(None, description="Leave the response of a metal at q = 0 out (7.3 and later).")
 
+    @property
+    def is_part(self) -> bool:
+        """Whether such a run ends before the Hubbard parameters."""
+        return bool(self.determine_num_pert_only or self.perturb_only_atom)
+
     @model_validator(mode="after")
     def _fits_together(self) -> InputHp:
         """Check the keys that exclude or need each other."""

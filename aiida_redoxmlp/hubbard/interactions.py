@@ -29,5 +29,6 @@ class Interaction:
 
     @property
     def is_onsite(self) -> bool:
-        """Whether this is a U."""
-        return self.site == self.neighbour and self.translation == (0, 0, 0)
+        """Whether this is a U: one manifold of one atom."""
+        same_atom = self.site == self.neighbour and self.translation == (0, 0, 0)
+        return same_atom and self.manifold == self.neighbour_manifold

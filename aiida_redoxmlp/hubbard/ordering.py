@@ -13,17 +13,17 @@ __all__ = ("hubbard_first", "inverse", "reordered")
 def hubbard_first(interactions: Sequence[Interaction], kinds: Sequence[str]) -> list[int]:
     """Return the order of atoms that hp.x needs: ``order[new] = old``.
 
-    Atoms with a U come first, then those that have only a V, then the others; kinds stay together in the order in which
-    they first appear.
+    Atoms of kinds with a U come first, then those of kinds that have only a V, then the others; otherwise atoms keep
+    their order. hp.x asks for no more than that (``HP/src/hp_init.f90``), so new kinds for the atoms with a U do not
+    change the order, and one order serves all cycles.
     """
     on_site = {one.site for one in interactions if one.is_onsite}
     ligands = {atom for one in interactions for atom in (one.site, one.neighbour)} - on_site
-    first_met = {kind: atom for atom, kind in reversed(list(enumerate(kinds)))}
-    rank = {}
+    rank: dict[str, int] = {}
     for atom, kind in enumerate(kinds):
         group = 0 if atom in on_site else 1 if atom in ligands else 2
         rank[kind] = min(group, rank.get(kind, group))
-    return sorted(range(len(kinds)), key=lambda atom: (rank[kinds[atom]], first_met[kinds[atom]], atom))
+    return sorted(range(len(kinds)), key=lambda atom: (rank[kinds[atom]], atom))
 
 
 def inverse(order: Sequence[int]) -> list[int]:

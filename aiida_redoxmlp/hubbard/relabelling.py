@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -14,60 +15,91 @@ from aiida_redoxmlp.hubbard.interactions import Interaction
 __all__ = ("averaged_within_kinds", "by_element", "relabelled_kinds", "why_not_one_state")
 
 _QE_MAX_KINDS = 10  # ntypx in Quantum ESPRESSO's Modules/parameters.f90
-_SAME_DISTANCE = 2  # decimals of Å
+_SAME_DISTANCE = 1.0e-3  # Å; pw.x calls distances equal within 6e-4 Bohr
+_STAYS_TOGETHER = 1.5  # times the tolerance, for sites of one kind
 
 
 def relabelled_kinds(
     symbols: Sequence[str],
+    kinds: Sequence[str],
     onsite_u: Mapping[int, float],
     states: Mapping[int, int],
     signs: Mapping[int, int],
     tolerance: float,
-) -> list[str]:
-    """Return kinds by element, oxidation state, sign of the moment and U; atoms without U keep their symbol.
+) -> tuple[list[str], float]:
+    """Return kinds by element, oxidation state, sign of the moment and U.
 
-    Kinds are numbered by their first atom, so the same groups get the same names in every cycle.
+    Kinds are numbered by their first atom, so the same groups get the same names in every cycle. Sites that share a
+    kind already keep it until their U differ by 1.5 times the tolerance, so that small changes do not split and join
+    them in turns. Atoms without U keep their kind, and none of them shares one with an atom that has a U. Sites of
+    unknown state stay apart where their kinds were, because their moments may be opposite.
 
     Args:
         symbols: of all atoms.
+        kinds: of all atoms, so far.
         onsite_u: U in eV by atom.
         states: oxidation state by atom, where it is known.
         signs: sign of the moment by atom, 0 or missing without one.
-        tolerance: eV by which U of neighbouring values may differ within a kind.
+        tolerance: eV by which U may differ within a kind.
+
+    Returns:
+        The new kinds, and the tolerance that was needed for as many as Quantum ESPRESSO takes.
 
     Raises:
-        InputError: if there are more kinds than Quantum ESPRESSO takes.
+        InputError: if there are too many kinds even with one U a state.
     """
-    groups: dict[tuple[str, int | None, int], list[int]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for atom in sorted(onsite_u):
-        groups[symbols[atom], states.get(atom), signs.get(atom, 0)].append(atom)
-    clusters = [cluster for group in groups.values() for cluster in _by_value(group, onsite_u, tolerance)]
-    kinds = list(symbols)
-    bare = {symbol for atom, symbol in enumerate(symbols) if atom not in onsite_u}
-    by_symbol: dict[str, list[list[int]]] = defaultdict(list)
+        known = states.get(atom)
+        groups[symbols[atom], known, signs.get(atom, 0), kinds[atom] if known is None else None].append(atom)
+    others = {kind for atom, kind in enumerate(kinds) if atom not in onsite_u}
+    room = _QE_MAX_KINDS - len(others)
+    clusters = [one for group in groups.values() for one in _by_value(group, onsite_u, kinds, tolerance)]
+    while len(clusters) > room and len(clusters) > len(groups):
+        tolerance = 2.0 * max(tolerance, 1.0e-3)
+        clusters = [one for group in groups.values() for one in _by_value(group, onsite_u, kinds, tolerance)]
+    if len(clusters) > room:
+        raise InputError(
+            f"The sites fall into {len(others) + len(clusters)} kinds by state and moment alone, but Quantum ESPRESSO "
+            f"takes at most {_QE_MAX_KINDS}; take a smaller cell, or set `relabel: false`."
+        )
+    return _named(clusters, symbols, kinds, others), tolerance
+
+
+def _named(
+    clusters: Sequence[Sequence[int]], symbols: Sequence[str], kinds: Sequence[str], others: Collection[str]
+) -> list[str]:
+    """Name every cluster by its element, with a number where there are several or the element alone is taken."""
+    by_symbol: dict[str, list[Sequence[int]]] = defaultdict(list)
     for cluster in sorted(clusters, key=min):
         by_symbol[symbols[cluster[0]]].append(cluster)
+    result = list(kinds)
     for symbol, members in by_symbol.items():
-        single = len(members) == 1 and symbol not in bare
-        for number, cluster in enumerate(members, start=1):
+        numbered = (name for n in count(1) if (name := f"{symbol}{n}") not in others)
+        names = iter((symbol,)) if len(members) == 1 and symbol not in others else numbered
+        for cluster in members:
+            name = next(names)
             for atom in cluster:
-                kinds[atom] = symbol if single else f"{symbol}{number}"
-    if len(set(kinds)) > _QE_MAX_KINDS:
-        raise InputError(
-            f"The sites fall into {len(set(kinds))} kinds, but Quantum ESPRESSO takes at most {_QE_MAX_KINDS}; "
-            "raise `kind_tolerance` so that sites of similar U share a kind."
-        )
-    return kinds
+                result[atom] = name
+    return result
 
 
-def _by_value(atoms: Sequence[int], values: Mapping[int, float], tolerance: float) -> list[list[int]]:
-    """Split atoms where their sorted values leave a gap, and where a group would become wider than the tolerance."""
-    ordered = sorted(atoms, key=lambda atom: (values[atom], atom))
-    clusters = [[ordered[0]]]
-    for atom in ordered[1:]:
-        if values[atom] - values[clusters[-1][0]] > tolerance:
-            clusters.append([])
-        clusters[-1].append(atom)
+def _by_value(
+    atoms: Sequence[int], values: Mapping[int, float], kinds: Sequence[str], tolerance: float
+) -> list[list[int]]:
+    """Join the closest values first, as long as no cluster gets wider than the tolerance (complete linkage)."""
+    clusters = [[atom] for atom in sorted(atoms, key=lambda atom: (values[atom], atom))]
+
+    def excess(left: list[int], right: list[int]) -> float:
+        together = len({kinds[atom] for atom in (*left, *right)}) == 1
+        return values[right[-1]] - values[left[0]] - tolerance * (_STAYS_TOGETHER if together else 1.0)
+
+    while len(clusters) > 1:
+        excesses = [excess(left, right) for left, right in pairwise(clusters)]
+        closest = int(np.argmin(excesses))
+        if excesses[closest] > 0.0:
+            break
+        clusters[closest : closest + 2] = [clusters[closest] + clusters[closest + 1]]
     return clusters
 
 
@@ -76,24 +108,23 @@ def averaged_within_kinds(
 ) -> list[Interaction]:
     """Return the interactions with one U a kind and one V for equally distant pairs of the same two kinds.
 
-    pw.x takes U by kind and spreads a V over equivalent pairs.
+    pw.x takes U by kind and gives a V to every pair of the same two kinds at the same distance
+    (``PW/src/intersite.f90``).
 
     Args:
         interactions: of all sites.
         kinds: of all atoms.
         distances: Å by number of the interaction.
     """
-    keys = [
-        (
-            kinds[one.site],
-            one.manifold,
-            kinds[one.neighbour],
-            one.neighbour_manifold,
-            round(distances[n], _SAME_DISTANCE),
-        )
-        for n, one in enumerate(interactions)
-    ]
-    return _with_means(interactions, keys)
+    keys = [_ends(one, kinds) for one in interactions]
+    by_key: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for number in sorted(range(len(keys)), key=distances.__getitem__):
+        by_key[keys[number]].append(number)
+    shells = [0] * len(keys)
+    for members in by_key.values():
+        for before, number in pairwise(members):
+            shells[number] = shells[before] + (distances[number] - distances[before] > _SAME_DISTANCE)
+    return _with_means(interactions, [(*key, shell) for key, shell in zip(keys, shells, strict=True)])
 
 
 def by_element(interactions: Sequence[Interaction], symbols: Sequence[str]) -> list[Interaction]:
@@ -101,11 +132,13 @@ def by_element(interactions: Sequence[Interaction], symbols: Sequence[str]) -> l
 
     A potential learns one energy surface, which needs one Hamiltonian for all patterns.
     """
-    keys = [
-        (symbols[one.site], one.manifold, symbols[one.neighbour], one.neighbour_manifold, one.is_onsite)
-        for one in interactions
-    ]
-    return _with_means(interactions, keys)
+    return _with_means(interactions, [_ends(one, symbols) for one in interactions])
+
+
+def _ends(one: Interaction, names: Sequence[str]) -> tuple[object, ...]:
+    """Return what an interaction is between, whichever end is written first."""
+    ends = sorted(((names[one.site], one.manifold), (names[one.neighbour], one.neighbour_manifold)))
+    return (one.is_onsite, *ends)
 
 
 def _with_means(interactions: Sequence[Interaction], keys: Sequence[tuple[object, ...]]) -> list[Interaction]:

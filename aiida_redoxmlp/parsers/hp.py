@@ -64,7 +64,8 @@ class HpParser(Parser):
         left_out = _left_out(asked, output, {path.name for path in folder.iterdir()})
         if left_out is not None:
             return cast("ExitCode", self.exit_codes.ERROR_NOT_WHAT_WAS_ASKED.format(reason=left_out))
-        return self._parse_parameters(folder / PARAMETERS_FILE) if (folder / PARAMETERS_FILE).is_file() else None
+        # A part of a run leaves no parameters, or a file with nothing but their heading.
+        return None if asked.is_part else self._parse_parameters(folder / PARAMETERS_FILE)
 
     def _parse_parameters(self, path: Path) -> ExitCode | None:
         """Attach matrices and structure."""

@@ -24,6 +24,8 @@ __all__ = ("tables_of",)
 _NODES = {
     "campaign": "the campaign's work chain",
     "structure": "parent structure with its Hubbard parameters",
+    "hubbard": "the work chain that computed U and V",
+    "hubbard_structure": "parent structure with U and V site by site",
     "dataset": "every frame of every label that succeeded",
     "test_dataset": "the held-out frames",
     "model": "redox-aware committee",

@@ -28,7 +28,7 @@ class HubbardSiteValue(Part):
 
 
 class HubbardPairValue(Part):
-    """V of one pair in one cycle."""
+    """V of one pair in one cycle; the atom that has a U comes first."""
 
     site: int = Field(description="Index of the first atom in the user's structure, from 0.")
     label: str = Field(description="Label of the first atom; its element where it has no U.")

@@ -86,21 +86,7 @@ def cycle_from_record(record: Mapping[str, Any], symbols: Sequence[str]) -> Hubb
     return HubbardCycle(
         number=record["cycle"],
         sites=_sites(record, labels),
-        pairs=[
-            HubbardPairValue(
-                site=pair["site"],
-                label=labels.get(pair["site"], symbols[pair["site"]]),
-                neighbour=pair["neighbour"],
-                neighbour_element=symbols[pair["neighbour"]],
-                translation=pair["translation"],
-                manifold=pair["manifolds"][0],
-                neighbour_manifold=pair["manifolds"][1],
-                distance_angstrom=pair["distance"],
-                v_in_ev=pair["v_in"],
-                v_out_ev=pair["v_out"],
-            )
-            for pair in record["pairs"]
-        ],
+        pairs=[_pair(pair, labels, symbols) for pair in record["pairs"]],
         pattern=record["oxidation_states"]["states"],
         pattern_changed=record["pattern_changed"],
         ambiguous=record["oxidation_states"]["ambiguous"],
@@ -111,6 +97,27 @@ def cycle_from_record(record: Mapping[str, Any], symbols: Sequence[str]) -> Hubb
         occupations=record["occupations"],
         scf_uuid=record["scf_uuid"],
         hp_uuid=record["hp_uuid"],
+    )
+
+
+def _pair(pair: Mapping[str, Any], labels: Mapping[int, str], symbols: Sequence[str]) -> HubbardPairValue:
+    """Read a pair from the side of the atom that has a U."""
+    site, neighbour, translation = pair["site"], pair["neighbour"], pair["translation"]
+    manifold, other_manifold = pair["manifolds"]
+    if site not in labels and neighbour in labels:
+        site, neighbour, translation = neighbour, site, [-step for step in translation]
+        manifold, other_manifold = other_manifold, manifold
+    return HubbardPairValue(
+        site=site,
+        label=labels.get(site, symbols[site]),
+        neighbour=neighbour,
+        neighbour_element=symbols[neighbour],
+        translation=translation,
+        manifold=manifold,
+        neighbour_manifold=other_manifold,
+        distance_angstrom=pair["distance"],
+        v_in_ev=pair["v_in"],
+        v_out_ev=pair["v_out"],
     )
 
 

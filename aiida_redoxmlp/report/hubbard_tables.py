@@ -34,7 +34,7 @@ _NODES = {
 def hubbard_tables(summary: HubbardSummary, spans: Sequence[ProcessSpan]) -> list[Table]:
     """Return the tables that have rows."""
     uuids = summary.uuids.model_dump() | {"cycle_records": " ".join(summary.uuids.cycle_records)}
-    made = [_sites(summary), _pairs(summary), _cycles(summary), stage_table(summary.steps, "step")]
+    made = [_cycles(summary), _sites(summary), _pairs(summary), stage_table(summary.steps, "step")]
     made += [tree_table(spans), node_table(_NODES, uuids), version_table(summary.versions)]
     return [table for table in made if table.rows]
 
@@ -50,10 +50,10 @@ def _sites(summary: HubbardSummary) -> Table:
             Column("site"),
             Column("atom", numeric=True),
             Column("manifold"),
-            Column("state"),
-            Column("confidence", numeric=True),
             Column("kind"),
             Column("next kind"),
+            Column("state"),
+            Column("confidence", numeric=True),
             Column("U put in / eV", numeric=True),
             Column("U found / eV", numeric=True),
             Column("change / eV", numeric=True),
@@ -72,10 +72,10 @@ def _site_cells(cycle: int, site: HubbardSiteValue) -> tuple[str, ...]:
         site.label,
         str(site.site),
         site.manifold,
-        NONE if site.oxidation_state is None else charge(site.oxidation_state),
-        NONE if site.confidence is None else share(site.confidence),
         site.kind,
         site.new_kind,
+        NONE if site.oxidation_state is None else charge(site.oxidation_state),
+        NONE if site.confidence is None else share(site.confidence),
         f"{site.u_in_ev:.4f}",
         f"{site.u_out_ev:.4f}",
         f"{site.u_out_ev - site.u_in_ev:+.4f}",

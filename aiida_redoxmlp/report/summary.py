@@ -211,6 +211,8 @@ def _uuids(graph: CampaignGraph) -> Uuids:
     train, baseline = graph.job("train"), graph.job("baseline")
     nodes = {
         "structure": input_of(graph.campaign, "structure"),
+        "hubbard": None if graph.hubbard is None else graph.hubbard.root,
+        "hubbard_structure": output_of(graph.campaign, "hubbard_structure"),
         "dataset": graph.dataset,
         "test_dataset": output_of(graph.campaign, "test_dataset"),
         "model": output_of(train, "model"),

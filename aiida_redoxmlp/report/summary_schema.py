@@ -104,6 +104,8 @@ class Uuids(Part):
 
     campaign: str
     structure: str | None = None
+    hubbard: str | None = None
+    hubbard_structure: str | None = None
     dataset: str | None = None
     test_dataset: str | None = None
     model: str | None = None

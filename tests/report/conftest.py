@@ -1,32 +1,18 @@
-"""Campaigns as provenance graphs, made by hand around real pw.x output."""
+"""Work chains at every stage of their lives."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from aiida import orm
-from aiida.common import LinkType
-from aiida.engine import ProcessState
-from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
-from ase.io import read
 
-from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.labelling import frames_from_steps
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.pw_output import read_pw_output
-from aiida_redoxmlp.redox.species import Species
-from aiida_redoxmlp.workchains.protocols import describe_protocol, load_protocol
-
-ROOT = Path(__file__).parents[2]
-CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}}
-PATTERNS = [{"states": states, "orbit": 0, "multiplicity": 2} for states in ([2, 3], [3, 2])]
+from tests.report.campaign_draft import CHEMISTRY, ROOT, CampaignDraft
+from tests.report.hubbard_draft import HubbardDraft
+from tests.report.process_draft import end
 
 
 @pytest.fixture(scope="session")
@@ -35,268 +21,6 @@ def md_frames() -> tuple[Frame, ...]:
     table = RedoxChemistry.model_validate(CHEMISTRY).table()
     output = read_pw_output(ROOT / "tests" / "fixtures" / "pw" / "md" / "pw.out")
     return frames_from_steps(output.steps, total_charge=0, table=table, group="md").frames
-
-
-def mirrored(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """The same frames with the roles of the two Mn exchanged."""
-    swapped = []
-    for frame in frames:
-        states = frame.configuration.oxidation_states.copy()
-        states[[0, 1]] = states[[1, 0]]
-        positions = frame.configuration.positions + 0.001
-        configuration = replace(frame.configuration, oxidation_states=states, positions=positions)
-        swapped.append(
-            replace(
-                frame,
-                configuration=configuration,
-                eigenvalues=frame.eigenvalues[::-1],
-                confidences=frame.confidences[::-1],
-                energy=frame.energy + 0.002,
-            )
-        )
-    return tuple(swapped)
-
-
-class CampaignDraft:
-    """A campaign's node to which stages are added as the real work chain would add them."""
-
-    def __init__(self, frames: Sequence[Frame], *, protocol: str = "demo", label: str = "β-Li½MnPO4") -> None:
-        self.computer = orm.Computer(
-            label=f"made-up-{uuid.uuid4().hex[:8]}",
-            hostname="localhost",
-            transport_type="core.local",
-            scheduler_type="core.direct",
-            workdir="/nowhere",
-        ).store()
-        self.frames = {(2, 3): tuple(frames), (3, 2): mirrored(frames)}
-        atoms = read(ROOT / "examples" / "structures" / "beta-Li0.5MnPO4.cif")
-        self.atoms = atoms
-        self.structure = HubbardStructureData.from_structure(orm.StructureData(ase=atoms))
-        settings = load_protocol("label", protocol)
-        parameters = {section: dict(values) for section, values in settings["pw"].items()}
-        parameters["ELECTRONS"]["conv_thr"] = settings["conv_thr_per_atom"] * len(atoms)
-        parameters["SYSTEM"].setdefault("ecutwfc", 60.0)
-        inputs = {
-            "structure": self.structure,
-            "redox": orm.Dict(CHEMISTRY),
-            "relax__pw__pw__parameters": orm.Dict(parameters),
-        }
-        self.node = self._process(orm.WorkChainNode, "CampaignWorkChain", None, "", inputs)
-        self.node.label = label
-        self.node.description = describe_protocol(protocol)
-        listing = orm.Dict(
-            {"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS}
-        )
-        step = self._process(orm.CalcFunctionNode, "list_patterns", self.node, "patterns", {})
-        self._create(step, result=listing)
-        self.datasets: list[DatasetData] = []
-
-    def label(
-        self,
-        stage: str,
-        number: int,
-        wanted: tuple[int, int],
-        found: tuple[int, int] | None = None,
-        *,
-        frames: slice = slice(None),
-        ambiguous: bool = False,
-    ) -> orm.WorkChainNode:
-        """Add a label that found ``found``, or that failed where None."""
-        inputs = {"pattern": orm.List(list(wanted)), "structure": self.structure}
-        label = self._process(orm.WorkChainNode, "LabelWorkChain", self.node, f"{stage}_{number}", inputs)
-        base = self._process(orm.WorkChainNode, "RedoxPwBaseWorkChain", label, "pw_1", {})
-        job = self._process(orm.CalcJobNode, "RedoxPwCalculation", base, "iteration_01", {}, "redoxmlp.pw")
-        if found is None:
-            for node, status in ((job, 410), (base, 401)):
-                end(node, status, "Convergence was not achieved")
-            end(label, 300, "pw.x failed beyond repair (exit status 401).")
-            return label
-        labelled = [replace(frame, source=job.uuid, group=job.uuid) for frame in self.frames[found][frames]]
-        dataset = DatasetData.from_frames(labelled)
-        parameters = orm.Dict({"creator_version": "7.2"})
-        self._create(job, frames=dataset, output_parameters=parameters)
-        verdict = orm.Dict(
-            {
-                "wanted": list(wanted),
-                "found": list(found),
-                "landed": found == wanted,
-                "ambiguous": ambiguous,
-                "confidence": 0.998,
-                "margin": None,
-            }
-        ).store()
-        self._return(label, frames=dataset, parameters=parameters, verdict=verdict)
-        for node in (job, base, label):
-            end(node)
-        if stage != "check":
-            self.datasets.append(dataset)
-        return label
-
-    def gather(self) -> None:
-        """Join the labels' frames and hold the last quarter out."""
-        frames = [frame for dataset in self.datasets for frame in dataset.frames]
-        self.dataset, self.test = DatasetData.from_frames(frames), DatasetData.from_frames(frames[::4])
-        self._return(self.node, dataset=self.dataset.store(), test_dataset=self.test.store())
-
-    def train(self, *, failed: bool = False) -> None:
-        """Add the trainings of both committees."""
-        for name, level in (("train", 1.0), ("baseline", 2.5)):
-            job = self._process(orm.CalcJobNode, "TrainCalculation", self.node, name, {}, "redoxmlp.train")
-            epochs = np.arange(1.0, 41.0)
-            history = orm.ArrayData()
-            history.set_array("member", np.repeat([0.0, 1.0, 2.0], len(epochs)))
-            history.set_array("epoch", np.tile(epochs, 3))
-            curve = level * np.concatenate([(1 + 0.2 * member) / epochs for member in range(3)])
-            for key, factor in (
-                ("loss_train", 0.5),
-                ("loss_validation", 1.0),
-                ("energy_mae_ev_per_atom", 0.01),
-                ("force_mae_ev_per_angstrom", 0.5),
-            ):
-                history.set_array(key, factor * curve)
-            if failed:
-                self._create(job, history=history)
-                end(job, 310, "The training diverged: loss is not a number")
-                continue
-            report = {
-                "best_epochs": [40, 35, 38],
-                "n_training_frames": 12,
-                "versions": {"mace-torch": "0.3.16", "torch": "2.13.0"},
-            }
-            model = orm.FolderData()
-            self._create(job, history=history, model=model, report=orm.Dict(report))
-            self._return(self.node, **{"model" if name == "train" else "baseline": model})
-            end(job)
-
-    def evaluate(self) -> None:
-        """Add the evaluations of both committees on the held-out frames, the baseline three times as wrong."""
-        for name, error in (("evaluate_aware", 0.02), ("evaluate_baseline", 0.06)):
-            job = self._process(
-                orm.CalcJobNode, "EvaluateCalculation", self.node, name, {"dataset": self.test}, "redoxmlp.evaluate"
-            )
-            random = np.random.default_rng(7)
-            dft = np.concatenate([frame.forces for frame in self.test.frames])
-            forces = orm.ArrayData()
-            forces.set_array("dft", dft)
-            forces.set_array("mlp", dft + error * random.normal(size=dft.shape))
-            forces.set_array("mlp_std", np.full(dft.shape, error))
-            species = [
-                Species(symbol, int(state)).label
-                for frame in self.test.frames
-                for symbol, state in zip(
-                    self.atoms.get_chemical_symbols(), frame.configuration.oxidation_states, strict=True
-                )
-            ]
-            forces.base.attributes.set("species", species)
-            self._create(job, report=orm.Dict(self._evaluation(error, sorted(set(species)))), forces=forces)
-            end(job)
-
-    def _evaluation(self, error: float, species: list[str]) -> dict[str, Any]:
-        return {
-            "energy_mae_ev_per_atom": 0.1 * error,
-            "energy_rmse_ev_per_atom": 0.12 * error,
-            "force_mae_ev_per_angstrom": 0.8 * error,
-            "force_rmse_ev_per_angstrom": error,
-            "per_species": [
-                {
-                    "species": one,
-                    "n_atoms": 4,
-                    "force_mae_ev_per_angstrom": 0.8 * error,
-                    "force_rmse_ev_per_angstrom": error,
-                }
-                for one in species
-            ],
-            "frames": [
-                {
-                    "group": frame.group,
-                    "step": frame.step,
-                    "source": frame.source,
-                    "ambiguous": frame.ambiguous,
-                    "energy_dft_ev": frame.energy,
-                    "energy_mlp_ev": frame.energy + error,
-                    "energy_mlp_std_ev": error,
-                }
-                for frame in self.test.frames
-            ],
-            "pattern_recovery": 0.75 if error < 0.05 else None,
-        }
-
-    def search(self) -> list[dict[str, Any]]:
-        """Add the search; the potential puts (3,2) 4 meV above (2,3)."""
-        job = self._process(orm.CalcJobNode, "SearchCalculation", self.node, "search", {}, "redoxmlp.search")
-        patterns = [
-            {**one, "energy_ev": energy, "energy_std_ev": 0.01, "energies_ev": [energy - 0.01, energy, energy + 0.01]}
-            for one, energy in zip(PATTERNS, (-5431.000, -5430.996), strict=True)
-        ]
-        self._create(job, report=orm.Dict({"patterns": patterns}))
-        end(job)
-        return patterns
-
-    def conclude(self, patterns: list[dict[str, Any]], found: Sequence[list[int]]) -> None:
-        """Add the conclusion: DFT found these patterns in the checks."""
-        rows = [
-            {
-                **{key: one[key] for key in ("states", "orbit", "multiplicity")},
-                "energy_mlp_ev": one["energy_ev"],
-                "energy_mlp_std_ev": one["energy_std_ev"],
-                "energy_dft_ev": -5430.9 + 0.003 * rank,
-                "pattern_found_by_dft": found[rank],
-                "dft_confidence": 0.998,
-            }
-            for rank, one in enumerate(patterns)
-        ]
-        landed = [row for row in rows if row["pattern_found_by_dft"] == row["states"]]
-        conclusion = {
-            "patterns": rows,
-            "ground_state": (landed or rows)[0]["states"],
-            "decided_by": "dft" if landed else "potential",
-            "gap_ev": 0.003 if len(landed) == 2 else None,
-        }
-        self._return(self.node, conclusion=orm.Dict(conclusion).store())
-
-    def _process(
-        self,
-        node_class: type[orm.ProcessNode],
-        name: str,
-        caller: orm.ProcessNode | None,
-        link_label: str,
-        inputs: dict[str, orm.Data],
-        entry_point: str = "",
-    ) -> Any:
-        is_job = issubclass(node_class, orm.CalcJobNode)
-        node = node_class(computer=self.computer) if is_job else node_class()
-        if is_job:
-            node.process_type = f"aiida.calculations:{entry_point}"
-        node.set_process_label(name)
-        node.set_process_state(ProcessState.RUNNING)
-        node.base.attributes.set("version", {"core": "2.9.4", "plugin": "0.1.0"})
-        is_calculation = issubclass(node_class, orm.CalculationNode)
-        for label, data in inputs.items():
-            kind = LinkType.INPUT_CALC if is_calculation else LinkType.INPUT_WORK
-            node.base.links.add_incoming(data.store(), link_type=kind, link_label=label)
-        if caller is not None:
-            kind = LinkType.CALL_CALC if is_calculation else LinkType.CALL_WORK
-            node.base.links.add_incoming(caller, link_type=kind, link_label=link_label)
-        return node.store()
-
-    @staticmethod
-    def _create(job: orm.ProcessNode, **outputs: orm.Data) -> None:
-        for name, data in outputs.items():
-            data.base.links.add_incoming(job, link_type=LinkType.CREATE, link_label=name)
-            data.store()
-
-    @staticmethod
-    def _return(chain: orm.ProcessNode, **outputs: orm.Data) -> None:
-        for name, data in outputs.items():
-            data.base.links.add_incoming(chain, link_type=LinkType.RETURN, link_label=name)
-
-
-def end(node: orm.ProcessNode, status: int = 0, message: str | None = None) -> None:
-    """Let a process end."""
-    node.set_process_state(ProcessState.FINISHED)
-    node.set_exit_status(status)
-    if message is not None:
-        node.set_exit_message(message)
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +84,57 @@ def running_checks(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> Campaign
     draft.search()
     draft.label("check", 0, (2, 3), (2, 3), frames=slice(0, 1))
     return draft
+
+
+@pytest.fixture(scope="module")
+def converged_u(aiida_profile: Any) -> HubbardDraft:
+    """U of Mn2+ and Mn3+ over three cycles, in each of which the pattern is (2,3)."""
+    draft = HubbardDraft({0: 4.5, 1: 4.5}, protocol="demo")
+    for u in ({0: 3.95, 1: 5.86}, {0: 4.12, 1: 5.61}, {0: 4.10, 1: 5.66}):
+        draft.cycle(u, (2, 3))
+    draft.finish()
+    return draft
+
+
+@pytest.fixture(scope="module")
+def circling_uv(aiida_profile: Any) -> HubbardDraft:
+    """U and V that come back every second cycle, with a pattern that changed and then was ambiguous."""
+    draft = HubbardDraft({0: 4.5, 1: 4.5}, v=0.3)
+    n_pairs = len(draft.pairs)
+    for cycle, (u, states) in enumerate((((4.0, 5.8), (2, 3)), ((5.6, 4.2), (3, 2)), ((4.0, 5.8), (2, 3)))):
+        v = [0.4 + 0.02 * index + 0.1 * (cycle % 2) for index in range(n_pairs)]
+        draft.cycle(
+            dict(enumerate(u)),
+            states,
+            v=v,
+            pattern_changed=cycle > 0,
+            ambiguous=cycle == 2,
+            mixing=(1.0, 1.0, 0.5)[cycle],
+        )
+    draft.finish(limit_cycle=2)
+    return draft
+
+
+@pytest.fixture(scope="module")
+def running_u(aiida_profile: Any) -> HubbardDraft:
+    """One cycle is closed, the second is at its linear response."""
+    draft = HubbardDraft({0: 4.5, 1: 4.5})
+    draft.cycle({0: 3.95, 1: 5.86}, (2, 3))
+    draft.pw("scf_2_1")
+    draft.pw("scf_2_2")
+    draft.pw("tight_scf_2")
+    draft.hp("hp_2", {0: 4.0})
+    return draft
+
+
+@pytest.fixture(scope="module")
+def campaign_with_u(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> CampaignDraft:
+    """A campaign that computed U and runs its first relaxations."""
+    campaign = CampaignDraft(md_frames, protocol="balanced")
+    hubbard = HubbardDraft({0: 4.5, 1: 4.5}, v=0.3, caller=campaign.node)
+    for u in ({0: 3.95, 1: 5.86}, {0: 4.10, 1: 5.66}, {0: 4.08, 1: 5.68}):
+        hubbard.cycle(u, (2, 3), v=[0.5 + 0.001 * len(hubbard.records)] * len(hubbard.pairs))
+    hubbard.finish()
+    campaign.label("relax", 0, (2, 3), (2, 3), frames=slice(0, 5))
+    campaign.label("relax", 1, (3, 2), (3, 2), frames=slice(0, 5))
+    return campaign

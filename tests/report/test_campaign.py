@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
@@ -10,39 +9,9 @@ from PIL import Image
 
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.report.campaign import write_report
+from tests.report.web_page import WebPage
 
 ALL_FIGURES = ["errors", "learning_curves", "oxidation_states", "parity", "pattern_energies", "timeline"]
-
-
-class Page(HTMLParser):
-    """What a browser would load and show."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.loaded, self.scripts, self.words, self.ids = [], [], [], []
-        self._in = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.loaded += [found[key] for key in ("src", "href", "data") if key in found]
-        self.ids += [found["id"]] if "id" in found else []
-        self._in = tag
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        self._in = "" if tag == self._in else self._in
-
-    def handle_data(self, data):
-        if self._in == "script":
-            self.scripts[-1] += data
-        elif self._in != "style":
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +37,7 @@ def test_report_is_a_page_a_summary_and_a_picture_a_figure(report):
 def test_page_works_without_a_network_and_stays_small(report):
     folder, _ = report
     text = (folder / "report.html").read_text(encoding="utf-8")
-    page = Page(text)
+    page = WebPage(text)
     assert page.loaded == []
     assert sum("Plotly.newPlot" in script and len(script) < 1e6 for script in page.scripts) == len(ALL_FIGURES)
     assert sum(len(script) > 1e6 for script in page.scripts) == 1  # plotly.js, once
@@ -77,7 +46,7 @@ def test_page_works_without_a_network_and_stays_small(report):
 
 def test_page_answers_first_and_names_every_node(report):
     folder, _ = report
-    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    page = WebPage((folder / "report.html").read_text(encoding="utf-8"))
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert page.text.index("The ground state of β-Li½MnPO4 is (2,3)") < page.text.index("Energy of each pattern")
     assert "for demonstration only" in page.text
@@ -96,7 +65,7 @@ def test_names_are_escaped_and_missing_figures_left_out(halfway, tmp_path):
     stale.write_bytes(b"of an earlier report")
     written = write_report(halfway.node, tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    page = Page(text)
+    page = WebPage(text)
     assert "<script>alert" not in text
     assert "<script>alert('Li')</script> & Co" in page.text
     assert "for demonstration only" not in page.text

@@ -53,15 +53,34 @@ def end_labels(ends: Sequence[LineEnd], span: tuple[float, float], spacing: floa
     while len(groups) * spacing > 1 and len(groups) > n_fewest:  # more texts than the axis has room for
         threshold *= 2
         groups = _joined(ends, threshold * height)
-    groups.sort(key=lambda group: sum(end.y for end in group) / len(group))
-    heights = [sum(end.y for end in group) / len(group) for group in groups]
-    for index in range(1, len(heights)):
-        heights[index] = max(heights[index], heights[index - 1] + spacing * height)
-    ceiling = span[1]
-    for index in reversed(range(len(heights))):
-        heights[index] = min(heights[index], ceiling)
-        ceiling = heights[index] - spacing * height
+    groups.sort(key=_height)
+    heights = _apart([_height(group) for group in groups], spacing * height)
+    lowest, highest = span[0] + 0.5 * spacing * height, span[1] - 0.5 * spacing * height
+    for index, y in enumerate(heights):
+        heights[index] = max(y, lowest + index * spacing * height)
+    for index, y in enumerate(reversed(heights)):
+        heights[-1 - index] = min(y, highest - index * spacing * height)
     return [EndLabel(y, _text(group), group[0].key) for y, group in zip(heights, groups, strict=True)]
+
+
+def _height(group: Sequence[LineEnd]) -> float:
+    return sum(end.y for end in group) / len(group)
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Move ascending heights as little as possible (in least squares) until neighbours are a gap apart.
+
+    With ``index * gap`` taken off, that is a regression to ascending values: neighbours in the wrong order are pooled
+    to their mean (R. E. Barlow et al., Statistical Inference under Order Restrictions, 1972).
+    """
+    pools: list[tuple[float, int]] = []
+    for index, height in enumerate(heights):
+        pools.append((height - index * gap, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (right, n_right), (left, n_left) = pools.pop(), pools.pop()
+            pools.append(((left * n_left + right * n_right) / (n_left + n_right), n_left + n_right))
+    pooled = [mean for mean, size in pools for _ in range(size)]
+    return [height + index * gap for index, height in enumerate(pooled)]
 
 
 def _joined(ends: Sequence[LineEnd], together: float) -> list[list[LineEnd]]:

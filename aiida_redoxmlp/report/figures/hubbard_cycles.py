@@ -16,6 +16,10 @@ from aiida_redoxmlp.report.wording import charge
 
 __all__ = ("Course", "HubbardCycles", "Panel", "collect")
 
+_STEP = 0.09
+_WIDEST = 0.36
+_SAME_HEIGHT = 0.015
+
 
 @dataclass(frozen=True, eq=False)
 class Course:
@@ -74,6 +78,18 @@ class Panel:
         high = max(high, *(float(course.values[-1]) + margin for course in self.courses))
         room = 0.06 * max(high - low, 0.01)
         return low - room, high + room
+
+    @property
+    def offsets(self) -> list[float]:
+        """Shift of every line after cycle 0, so that ranges and lines that coincide are all seen."""
+        n_lines = len(self.courses)
+        low, high = self.span
+        values = np.sort([course.values for course in self.courses], axis=0)
+        apart = np.diff(values, axis=0)[:, 1:].min(initial=np.inf) > _SAME_HEIGHT * (high - low)
+        if apart and all(course.n_values == 1 for course in self.courses):
+            return [0.0] * n_lines
+        step = min(_STEP, _WIDEST / max(n_lines - 1, 1))
+        return [step * (index - (n_lines - 1) / 2) for index in range(n_lines)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,14 +156,15 @@ def _intersite(cycles: Sequence[HubbardCycle]) -> tuple[Course, ...]:
         rows = [[cycles[0].pairs[index].v_in_ev for index in members]]
         rows += [[cycle.pairs[index].v_out_ev for index in members] for cycle in cycles]
         table = np.array(rows)
+        lows, highs = table.min(axis=1), table.max(axis=1)
         first: HubbardPairValue = cycles[-1].pairs[members[0]]
         courses.append(
             Course(
                 name=f"{first.label}–{neighbour}",
                 suffix=_suffix(sites[site].oxidation_state) if site in sites else "",
-                values=table.mean(axis=1),
-                lows=table.min(axis=1),
-                highs=table.max(axis=1),
+                values=table.mean(axis=1).clip(lows, highs),  # equal values have a mean a rounding error away
+                lows=lows,
+                highs=highs,
                 species=tuple(_species_at(cycle, site) or first.label for cycle in cycles),
                 n_values=len(members),
             )

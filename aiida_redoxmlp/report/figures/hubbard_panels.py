@@ -29,8 +29,8 @@ _LINE = "#9A9A9A"
 _BAND_ALPHA = 0.13
 _PANEL_PX = 380
 _LABEL_SPACING = 0.055
-_ROOM_FOR_LABELS = 0.42
-"""Share of the axis' length behind the last cycle that names of the lines take."""
+_LETTER = 0.0105
+"""Share of a figure's width that a letter of a line's name takes."""
 
 _BAND = "tolerance around the last value"
 _CHANGED = "pattern changed"
@@ -48,10 +48,10 @@ def draw_plotly(data: HubbardCycles) -> go.Figure:
     )
     for column, panel in enumerate(data.panels, start=1):
         where = {"row": 1, "col": column}
-        _add_marks(figure, data, where)
+        for course, offset in zip(panel.courses, panel.offsets, strict=True):
+            _add_course(figure, course, offset, data, where)
         _add_bands(figure, data, panel, where)
-        for course in panel.courses:
-            _add_course(figure, course, data, where)
+        _add_marks(figure, data, where)
         for label in _end_labels(panel):
             font = {"color": data.colours[label.key]}
             text = {"text": label.text, "xanchor": "left", "showarrow": False, "font": font}
@@ -91,13 +91,16 @@ def _add_bands(figure: go.Figure, data: HubbardCycles, panel: Panel, where: dict
         )
 
 
-def _add_course(figure: go.Figure, course: Course, data: HubbardCycles, where: dict[str, int]) -> None:
+def _add_course(figure: go.Figure, course: Course, offset: float, data: HubbardCycles, where: dict[str, int]) -> None:
     colours = [data.colours[name] for name in course.species]
     symbols = [PLOTLY_SYMBOLS[data.species.index(name) % len(PLOTLY_SYMBOLS)] for name in course.species]
     n_pairs = f", mean of {course.n_values}" if course.n_values > 1 else ""
-    texts = [f"{course.name}{n_pairs}, {_INPUT}", *(f"{course.name} = {name}{n_pairs}" for name in course.species)]
+    texts = [
+        f"cycle 0, {_INPUT}: {course.name}{n_pairs}",
+        *(f"cycle {number}: {course.name} = {name}{n_pairs}" for number, name in enumerate(course.species, start=1)),
+    ]
     trace = go.Scatter(
-        x=list(range(data.n_cycles + 1)),
+        x=_positions(data, offset),
         y=course.values,
         error_y={
             "type": "data",
@@ -118,7 +121,7 @@ def _add_course(figure: go.Figure, course: Course, data: HubbardCycles, where: d
             "opacity": 1,
         },
         text=texts,
-        hovertemplate="cycle %{x}: %{text}<br>%{y:.4f} eV<extra></extra>",
+        hovertemplate="%{text}<br>%{y:.4f} eV<extra></extra>",
         showlegend=False,
     )
     figure.add_trace(trace, **where)
@@ -136,7 +139,7 @@ def _plotly_legend(data: HubbardCycles) -> list[Any]:
     hollow = {"symbol": "circle-open", "size": 10, "color": _LINE, "line": {"width": 1.5}}
     entries.append(legend_entry(_INPUT, mode="markers", marker=hollow))
     if any(panel.tolerance for panel in data.panels):
-        square = {"symbol": "square", "size": 14, "color": with_alpha(DFT, _BAND_ALPHA)}
+        square = {"symbol": "square", "size": 14, "color": with_alpha(data.colours[data.species[0]], 2 * _BAND_ALPHA)}
         entries.append(legend_entry(_BAND, mode="markers", marker=square))
     if data.changed:
         entries.append(legend_entry(_CHANGED, mode="lines", line={"color": DFT, "width": 1.2, "dash": "dash"}))
@@ -164,8 +167,8 @@ def _draw_panel(axis: Any, panel: Panel, data: HubbardCycles) -> None:
     for value, colour in _bands(data, panel):
         edges = [value - (panel.tolerance or 0)] * 2, [value + (panel.tolerance or 0)] * 2
         axis.fill_between([left, data.n_cycles], *edges, color=colour, alpha=_BAND_ALPHA, linewidth=0)
-    for course in panel.courses:
-        _draw_course(axis, course, data)
+    for course, offset in zip(panel.courses, panel.offsets, strict=True):
+        _draw_course(axis, course, offset, data)
     for label in _end_labels(panel):
         x = data.n_cycles + 0.05 * _length(data)
         axis.text(x, label.y, label.text, color=data.colours[label.key], fontsize=9, va="center", clip_on=True)
@@ -177,8 +180,8 @@ def _draw_panel(axis: Any, panel: Panel, data: HubbardCycles) -> None:
     axis.set_title(panel.title, fontsize=10)
 
 
-def _draw_course(axis: Any, course: Course, data: HubbardCycles) -> None:
-    numbers = range(data.n_cycles + 1)
+def _draw_course(axis: Any, course: Course, offset: float, data: HubbardCycles) -> None:
+    numbers = _positions(data, offset)
     axis.plot(numbers, course.values, color=_LINE, linewidth=0.9, zorder=2)
     if course.n_values > 1:
         ranges = (course.values - course.lows, course.highs - course.values)
@@ -186,7 +189,7 @@ def _draw_course(axis: Any, course: Course, data: HubbardCycles) -> None:
             numbers, course.values, yerr=ranges, fmt="none", ecolor=_LINE, elinewidth=1.1, capsize=3, zorder=2
         )
     axis.scatter(0, course.values[0], s=42, marker="o", color="white", edgecolors=_LINE, linewidths=1.3, zorder=3)
-    for number, (value, name) in enumerate(zip(course.values[1:], course.species, strict=True), start=1):
+    for number, value, name in zip(numbers[1:], course.values[1:], course.species, strict=True):
         marker = MATPLOTLIB_SYMBOLS[data.species.index(name) % len(MATPLOTLIB_SYMBOLS)]
         axis.scatter(number, value, s=42, marker=marker, color=data.colours[name], zorder=3)
 
@@ -201,7 +204,7 @@ def _matplotlib_legend(data: HubbardCycles) -> list[Any]:
     ]
     handles.append(point(_INPUT, "o", _LINE, "white"))
     if any(panel.tolerance for panel in data.panels):
-        handles.append(Patch(facecolor=DFT, alpha=_BAND_ALPHA, label=_BAND))
+        handles.append(Patch(facecolor=data.colours[data.species[0]], alpha=2 * _BAND_ALPHA, label=_BAND))
     if data.changed:
         handles.append(Line2D([], [], linestyle="--", color=DFT, linewidth=1.0, label=_CHANGED))
     if data.ambiguous:
@@ -227,10 +230,19 @@ def _end_labels(panel: Panel) -> list[EndLabel]:
     return end_labels(ends, panel.span, _LABEL_SPACING)
 
 
+def _positions(data: HubbardCycles, offset: float) -> list[float]:
+    """Where the points of a line are along the cycles; all lines start together."""
+    return [0.0, *(number + offset for number in range(1, data.n_cycles + 1))]
+
+
 def _length(data: HubbardCycles) -> float:
     low, high = _x_range(data)
     return high - low
 
 
 def _x_range(data: HubbardCycles) -> tuple[float, float]:
-    return -0.35, data.n_cycles + 0.35 + _ROOM_FOR_LABELS * (data.n_cycles + 0.35)
+    """Leave room for the names of the lines behind the last cycle."""
+    longest = max(len(label.text) for panel in data.panels for label in _end_labels(panel))
+    share = min(0.05 + _LETTER * len(data.panels) * longest, 0.4)
+    used = data.n_cycles + 0.7
+    return -0.35, data.n_cycles + 0.35 + used * share / (1 - share)

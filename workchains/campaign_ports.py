@@ -1,0 +1,66 @@
+"""The inputs of the campaign."""
+
+from __future__ import annotations
+
+from aiida import orm
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
+from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.search import SearchCalculation
+from aiida_redoxmlp.calculations.train import TrainCalculation
+from aiida_redoxmlp.workchains.campaign_inputs import PROVIDED_BY_CAMPAIGN
+from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
+from aiida_redoxmlp.workchains.label import LabelWorkChain
+
+__all__ = ("declare_inputs",)
+
+
+def declare_inputs(spec: WorkChainSpec) -> None:
+    """Declare what a campaign takes."""
+    spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
+    spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
+    spec.input(
+        "max_concurrent",
+        valid_type=orm.Int,
+        default=lambda: orm.Int(4),
+        help="Labels that run at a time.",
+    )
+    spec.input("max_patterns", valid_type=orm.Int, default=lambda: orm.Int(8), help="Patterns labelled with DFT.")
+    spec.input(
+        "test_fraction",
+        valid_type=orm.Float,
+        default=lambda: orm.Float(0.2),
+        help="Share of held-out frames.",
+    )
+    spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
+    spec.expose_inputs(
+        HubbardWorkChain,
+        namespace="hubbard",
+        exclude=("structure", "redox"),
+        namespace_options={
+            "required": False,
+            "populate_defaults": False,
+            "help": "Self-consistent U and V; without it those of the structure are used as they are.",
+        },
+    )
+    for namespace, text in {
+        "relax": "Relaxation of every labelled pattern.",
+        "md": "Short MD that starts from every relaxed pattern.",
+        "check": "Single point of the lowest patterns at the potential's geometry.",
+    }.items():
+        spec.expose_inputs(
+            LabelWorkChain,
+            namespace=namespace,
+            exclude=PROVIDED_BY_CAMPAIGN,
+            namespace_options={
+                "required": namespace != "md",
+                "populate_defaults": namespace != "md",
+                "help": text,
+            },
+        )
+    spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
+    spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
+    spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
+    spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))
