@@ -41,8 +41,8 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     jobs = content.get("jobs_per_atom", 1)
     if content.get("over") == "q_points" and jobs > prod(mesh):
         return (
-            f"The mesh of wave vectors {'×'.join(map(str, mesh))} does not divide into {jobs} jobs an atom; ask for at most "
-            f"{prod(mesh)}."
+            f"The mesh of wave vectors {'×'.join(map(str, mesh))} does not divide into {jobs} jobs an atom; ask for at "
+            f"most {prod(mesh)}."
         )
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from typing import Any
 
 from aiida import orm
@@ -10,7 +10,7 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
-from aiida_redoxmlp.calculations.hp import PREFIX, HpCalculation
+from aiida_redoxmlp.calculations.hp import HpCalculation, finished_responses
 
 __all__ = ("HpBaseWorkChain",)
 
@@ -20,7 +20,6 @@ _MIXING_REMEDIES: tuple[dict[str, object], ...] = (
 )
 """Tried one after the other when a response does not settle; hp.x mixes 0.3 of the new potential by default."""
 
-_RESPONSE = re.compile(rf"{PREFIX}\.(chi|dns)\.pert_(\d+)(?:\.q_(\d+))?\.dat")
 _EXIT = HpCalculation.exit_codes
 _LAST_FATAL_STATUS = 399
 
@@ -49,8 +48,8 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         spec.exit_code(
             310,
             "ERROR_NO_PROGRESS",
-            message="hp.x was stopped twice before the response to a single wave vector was finished; ask for a longer wall "
-            "time or for more processes.",
+            message="hp.x was stopped twice before the response to a single wave vector was finished; ask for a longer "
+            "wall time or for more processes.",
         )
 
     def setup(self) -> None:
@@ -75,7 +74,9 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         if self.ctx.stops_without_progress > 1:
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
         self._plan(calculation)
-        self.report_error_handled(calculation, f"going on with {self.ctx.inputs.parameters.get_dict()}")
+        self.report(
+            f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message}; going on with what is left"
+        )
         return ProcessHandlerReport(True)
 
     @process_handler(
@@ -92,7 +93,7 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         self._take_over(calculation)
         self._plan(calculation)
         self._change(remedy)
-        self.report_error_handled(calculation, f"trying {remedy}")
+        self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message}; trying {remedy}")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=500)
@@ -118,7 +119,7 @@ class HpBaseWorkChain(BaseRestartWorkChain):
             return False
         retrieved = calculation.outputs.retrieved
         known = {tuple(one) for one in self.ctx.finished}
-        new = _finished([retrieved]) - known - _unfinished(calculation)
+        new = _finished([retrieved]) - known
         if not new:
             return False
         self.ctx.finished = sorted(known | new)
@@ -134,35 +135,17 @@ class HpBaseWorkChain(BaseRestartWorkChain):
             asked.get(key) for key in ("determine_num_pert_only", "determine_q_mesh_only", "sum_pertq", "compute_hp")
         ):
             return
-        finished = {tuple(one) for one in self.ctx.finished}
         whole = not asked.get("perturb_only_atom")
         atoms = asked.get("perturb_only_atom") or [
             atom + 1 for atom in _perturbed(calculation, self.ctx.get("perturbed"))
         ]
-        if whole and not atoms:
+        if not atoms:
             return  # stopped before it knew which
         self.ctx.perturbed = [atom - 1 for atom in atoms]
-        base = {key: value for key, value in asked.items() if key not in ("perturb_only_atom", "start_q", "last_q")}
-        parts: list[dict[str, Any]] = []
-        for atom in atoms:
-            if ("chi", atom, 0) in finished:
-                continue
-            done = [q for kind, at, q in finished if kind == "dns" and at == atom]
-            first = int(asked.get("start_q") or 1)
-            while first in done:
-                first += 1
-            last = asked.get("last_q")
-            one = {**base, "perturb_only_atom": [atom]}
-            split = bool(asked.get("start_q") or last)
-            if not done and not split:
-                parts.append(one)
-                continue
-            if last is None or first <= last:
-                parts.append({**one, "start_q": first, **({"last_q": last} if last else {})})
-            if not split:
-                parts.append({**one, "sum_pertq": True})
+        finished = {tuple(one) for one in self.ctx.finished}
+        parts = [part for atom in atoms for part in _parts_of_atom(asked, atom, finished)]
         if whole:
-            parts.append({**base, "compute_hp": True})
+            parts.append({**_without_division(asked), "compute_hp": True})
         if parts:
             self._set(parts.pop(0))
         self.ctx.left = parts
@@ -178,19 +161,32 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         self.ctx.inputs.parameters = orm.Dict({**parameters, **changes})
 
 
-def _finished(folders: Any) -> set[tuple[str, int, int]]:
+def _finished(folders: Iterable[orm.FolderData]) -> set[tuple[str, int, int]]:
     """Return the responses in retrieved folders: kind (chi or dns), atom from 1, wave vector from 1 (0 for all)."""
-    names = {name for folder in folders for name in folder.base.repository.list_object_names()}
-    found = (_RESPONSE.fullmatch(name) for name in names)
-    return {(one.group(1), int(one.group(2)), int(one.group(3) or 0)) for one in found if one}
+    return {response for folder in folders for response in finished_responses(folder).values()}
 
 
-def _unfinished(calculation: orm.CalcJobNode) -> set[tuple[str, int, int]]:
-    """Return the response that was being computed when a calculation stopped, whose file may be cut."""
-    if "output_parameters" not in calculation.outputs:
-        return set()
-    responses = calculation.outputs.output_parameters["responses"]
-    return {("dns", one["atom"] + 1, one["q_point"]) for one in responses if not one["converged"]}
+def _without_division(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters without those that choose a part."""
+    return {key: value for key, value in asked.items() if key not in ("perturb_only_atom", "start_q", "last_q")}
+
+
+def _parts_of_atom(asked: dict[str, Any], atom: int, finished: set[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the runs that are left of one atom: from its first missing wave vector, and the sum over all."""
+    if ("chi", atom, 0) in finished:
+        return []
+    done = {q_point for kind, where, q_point in finished if kind == "dns" and where == atom}
+    divided = bool(asked.get("start_q") or asked.get("last_q"))
+    one = {**_without_division(asked), "perturb_only_atom": [atom]}
+    if not done and not divided:
+        return [one]
+    first, last = int(asked.get("start_q") or 1), asked.get("last_q")
+    while first in done:
+        first += 1
+    parts = []
+    if last is None or first <= last:
+        parts.append({**one, "start_q": first, **({"last_q": last} if last else {})})
+    return parts if divided else [*parts, {**one, "sum_pertq": True}]
 
 
 def _perturbed(calculation: orm.CalcJobNode, before: list[int] | None) -> list[int]:

@@ -74,7 +74,7 @@ def fill_builder(
             options=dft_options,
             **protocol,
         )
-        builder[namespace] = label.pw._inputs(prune=True)  # noqa: SLF001 - a builder hands its inputs on in no public way
+        builder[namespace] = label.pw._inputs(prune=True)  # noqa: SLF001 - there is no public way
         builder.pseudos = label.pseudos
     hp_builder: Any = HpWorkChain.get_builder_from_protocol(
         hp_code, structure, protocol=protocol["protocol"], overrides=settings["hp"], options=hp_options

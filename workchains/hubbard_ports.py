@@ -156,8 +156,8 @@ def declare_outputs(spec: WorkChainSpec) -> None:
     spec.exit_code(
         320,
         "ERROR_METAL",
-        message="Fixed occupations were asked for, but in cycle {cycle} {reason}; take `insulator: auto` or `false`, or "
-        "start from a larger U.",
+        message="Fixed occupations were asked for, but in cycle {cycle} {reason}; take `insulator: auto` or `false`, "
+        "or start from a larger U.",
     )
     spec.exit_code(330, "ERROR_KIND_OF_MIXED_STATES", message="{sentence}")
     spec.exit_code(331, "ERROR_TOO_MANY_KINDS", message="{sentence}")

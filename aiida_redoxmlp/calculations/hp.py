@@ -15,11 +15,20 @@ from pydantic import ValidationError
 
 from aiida_redoxmlp.calculations.hubbard import interactions_of
 from aiida_redoxmlp.errors import explain
+from aiida_redoxmlp.hubbard.hp_responses import is_whole_response, response_of
 from aiida_redoxmlp.hubbard.inputhp import InputHp
 from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.hubbard.ordering import hubbard_first
 
-__all__ = ("OUTDIR", "PREFIX", "HpCalculation", "is_response", "mesh_of", "validate_structure", "why_not_resolved")
+__all__ = (
+    "OUTDIR",
+    "PREFIX",
+    "HpCalculation",
+    "finished_responses",
+    "mesh_of",
+    "validate_structure",
+    "why_not_resolved",
+)
 
 PREFIX = "aiida"
 OUTDIR = "out"
@@ -30,9 +39,18 @@ ERROR_FILE = "aiida.err"
 _STOPS_BEFORE_WALLTIME = 0.95
 
 
-def is_response(name: str) -> bool:
-    """Whether a retrieved file holds a finished response: of an atom, or of an atom at one wave vector."""
-    return name.startswith((f"{PREFIX}.chi.pert_", f"{PREFIX}.dns.pert_"))
+def finished_responses(folder: orm.FolderData) -> dict[str, tuple[str, int, int]]:
+    """Return the files of a retrieved folder that hold a whole response, with what they hold.
+
+    The values are as :func:`~aiida_redoxmlp.hubbard.hp_responses.response_of` gives them.
+    """
+    repository = folder.base.repository
+    found = {name: response_of(name) for name in repository.list_object_names()}
+    return {
+        name: response
+        for name, response in found.items()
+        if response is not None and is_whole_response(repository.get_object_content(name, mode="r"))
+    }
 
 
 def mesh_of(qpoints: orm.KpointsData) -> list[int]:
@@ -72,14 +90,14 @@ def validate_structure(node: HubbardStructureData | None, _: Any) -> str | None:
     interactions = interactions_of(node)
     if not interactions:
         return (
-            f"The structure {node.get_formula()} has no Hubbard manifold; give every manifold to be corrected a starting "
-            "U, such as 4 eV."
+            f"The structure {node.get_formula()} has no Hubbard manifold; give every manifold to be corrected a "
+            "starting U, such as 4 eV."
         )
     for one in interactions:
         if max(map(abs, one.translation)) > 1:
             return (
-                f"V between atom {one.site} and atom {one.neighbour} reaches {list(one.translation)} cells away, but hp.x "
-                "knows neighbours in the 3×3×3 supercell only; choose nearer pairs or a larger cell."
+                f"V between atom {one.site} and atom {one.neighbour} reaches {list(one.translation)} cells away, but "
+                "hp.x knows neighbours in the 3×3×3 supercell only; choose nearer pairs or a larger cell."
             )
     return None
 
@@ -91,8 +109,8 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     parent, computer = inputs["parent_scf"].computer, inputs["code"].computer
     if computer is not None and parent.uuid != computer.uuid:
         return (
-            f"The ground state is on {parent.label} and hp.x on {computer.label}, but hp.x links the ground state's files; "
-            "choose codes of one computer."
+            f"The ground state is on {parent.label} and hp.x on {computer.label}, but hp.x links the ground state's "
+            "files; choose codes of one computer."
         )
     if "hubbard_structure" not in inputs:
         return None
@@ -116,8 +134,8 @@ def why_not_resolved(interactions: list[Interaction], mesh: list[int]) -> str | 
     for (site, neighbour, _), count in images.items():
         if count > 1:
             return (
-                f"The mesh of wave vectors {'×'.join(map(str, mesh))} is a supercell in which {count} pairs of atom {site} "
-                f"and images of atom {neighbour} are one; take at least 2 wave vectors along every short axis."
+                f"The mesh of wave vectors {'×'.join(map(str, mesh))} is a supercell in which {count} pairs of atom "
+                f"{site} and images of atom {neighbour} are one; take at least 2 wave vectors along every short axis."
             )
     return None
 
@@ -204,8 +222,7 @@ class HpCalculation(CalcJob):
         calc_info.local_copy_list = [
             (source.uuid, name, f"{OUTDIR}/HP/{name}")
             for _, source in sorted(self.inputs.get("responses", {}).items())
-            for name in source.base.repository.list_object_names()
-            if is_response(name)
+            for name in finished_responses(source)
         ]
         calc_info.remote_symlink_list = [
             (parent.computer.uuid, str(PurePosixPath(parent.get_remote_path()) / saved), saved)

@@ -24,21 +24,19 @@ def with_found_values(interactions: Sequence[Interaction], found: HubbardParamet
     """
     on_site = {one.site: float(found.hubbard[row, row]) for row, one in enumerate(found.sites)}
     pairs = {}
-    for one in found.pairs:
-        pairs[one.site, one.neighbour, one.translation] = one.v
-        back = (-one.translation[0], -one.translation[1], -one.translation[2])
-        pairs.setdefault((one.neighbour, one.site, back), one.v)
+    for pair in found.pairs:
+        pairs[pair.site, pair.neighbour, pair.translation] = pair.v
+        back = (-pair.translation[0], -pair.translation[1], -pair.translation[2])
+        pairs.setdefault((pair.neighbour, pair.site, back), pair.v)
     result = []
     for one in interactions:
-        if one.is_onsite:
-            value = on_site.get(one.site)
-        else:
-            value = pairs.get((one.site, one.neighbour, one.translation))
+        key = (one.site, one.neighbour, one.translation)
+        value = on_site.get(one.site) if one.is_onsite else pairs.get(key)
         if value is None:
             raise InputError(
                 f"There is nothing on atom {one.site} ({one.manifold}) and atom {one.neighbour} "
-                f"({one.neighbour_manifold}) in cell {list(one.translation)} in hp.x's tables; take a denser mesh of wave "
-                "vectors, or leave that pair out."
+                f"({one.neighbour_manifold}) in cell {list(one.translation)} in hp.x's tables; take a denser mesh of "
+                "wave vectors, or leave that pair out."
             )
         result.append(replace(one, value=value))
     return result

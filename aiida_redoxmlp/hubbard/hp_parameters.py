@@ -15,7 +15,10 @@ from aiida_redoxmlp.hubbard.results import HubbardPair, HubbardParameters, Hubba
 
 __all__ = ("atom_and_translation", "read_hubbard_parameters", "supercell_index")
 
-_TRANSLATIONS = [(0, 0, 0), *(one for one in product((-1, 0, 1), repeat=3) if one != (0, 0, 0))]
+_TRANSLATIONS: list[tuple[int, int, int]] = [
+    (0, 0, 0),
+    *((a, b, c) for a, b, c in product((-1, 0, 1), repeat=3) if (a, b, c) != (0, 0, 0)),
+]
 """Order of the cells of the 3×3×3 supercell in pw.x (``PW/src/intersite.f90``)."""
 
 _MATRICES = {

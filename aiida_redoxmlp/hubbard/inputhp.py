@@ -68,7 +68,7 @@ class InputHp(BaseModel):
             raise ValueError(f"{only[0]} and {only[1]} exclude each other; run them one after the other")
         if len(self.perturb_only_atom) > 1:
             raise ValueError(
-                f"perturb_only_atom names {len(self.perturb_only_atom)} atoms; hp.x takes one a run, so run one job an atom"
+                f"perturb_only_atom names {len(self.perturb_only_atom)} atoms, but hp.x takes one; run a job an atom"
             )
         if any(atom < 1 for atom in (*self.perturb_only_atom, *self.skip_type)):
             raise ValueError("atoms and types count from 1 in hp.x; give numbers from 1")
@@ -114,9 +114,9 @@ class InputHp(BaseModel):
             if value is None or (version == "6" and key in _NOT_IN_6):
                 continue
             if key in _PER_INDEX:
-                yield from (f"{key}({index}) = .true." for index in value)  # type: ignore[attr-defined]
+                yield from (f"{key}({index}) = .true." for index in value)
             elif key in _BY_INDEX:
-                yield from (f"{key}({index}) = {_fortran(one)}" for index, one in value.items())  # type: ignore[attr-defined]
+                yield from (f"{key}({index}) = {_fortran(one)}" for index, one in value.items())
             else:
                 yield f"{key} = {_fortran(value)}"
 

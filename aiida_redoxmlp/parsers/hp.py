@@ -50,7 +50,7 @@ class HpParser(Parser):
             return self._parse(folder)
 
     def _parse(self, folder: Path) -> ExitCode | None:
-        stdout = folder / self.node.get_option("output_filename")
+        stdout = folder / str(self.node.get_option("output_filename"))
         if not stdout.is_file():
             return self._failed(self._by_scheduler(HpFailure.STOPPED_EARLY), "there is no output.")
         errors = folder / ERROR_FILE
@@ -104,7 +104,7 @@ class HpParser(Parser):
             _SCHEDULER_OUT_OF_MEMORY: HpFailure.OUT_OF_MEMORY,
             _SCHEDULER_OUT_OF_WALLTIME: HpFailure.OUT_OF_TIME,
         }
-        return known.get(self.node.exit_status, failure) if failure is HpFailure.STOPPED_EARLY else failure
+        return known.get(self.node.exit_status or 0, failure) if failure is HpFailure.STOPPED_EARLY else failure
 
     def _failed(self, failure: HpFailure, reason: str) -> ExitCode:
         return cast("ExitCode", self.exit_codes[_EXIT_CODES[failure]].format(reason=reason))
@@ -142,22 +142,27 @@ def _as_arrays(found: HubbardParameters) -> orm.ArrayData:
 
 def _left_out(asked: InputHp, output: HpOutput, files: set[str]) -> str | None:
     """Say what was asked for and is not there: hp.x passes over atoms and wave vectors that do not exist."""
-    atoms = [atom - 1 for atom in asked.perturb_only_atom]
     if not output.perturbed:
         return "it lists no atom to perturb."
-    if atoms and list(output.perturbed) != atoms:
-        return f"atom {atoms[0] + 1} was to be perturbed, but it took {[atom + 1 for atom in output.perturbed]}."
+    if not asked.is_part:
+        return None if PARAMETERS_FILE in files else "it wrote no parameters."
     if asked.determine_num_pert_only:
         return None
+    return _left_out_of_atom(asked, output, files)
+
+
+def _left_out_of_atom(asked: InputHp, output: HpOutput, files: set[str]) -> str | None:
+    """The same for a run on one atom."""
+    number = asked.perturb_only_atom[0]
+    if list(output.perturbed) != [number - 1]:
+        return f"atom {number} was to be perturbed, but it took {[atom + 1 for atom in output.perturbed]}."
     if asked.determine_q_mesh_only:
         return None if output.n_q_points else "it lists no wave vectors."
-    if asked.start_q is not None or asked.last_q is not None:
-        atom, count = atoms[0], output.n_q_points.get(atoms[0], 0)
-        wanted = range(asked.start_q or 1, min(asked.last_q or count, count) + 1)
-        missing = [one for one in wanted if f"{PREFIX}.dns.pert_{atom + 1}.q_{one}.dat" not in files]
-        if missing or not wanted:
-            return f"of {count} wave vectors it left out {missing or f'all from {asked.start_q}'}."
+    if asked.start_q is None and asked.last_q is None:
+        return None if f"{PREFIX}.chi.pert_{number}.dat" in files else f"no response of atom {number}."
+    count = output.n_q_points.get(number - 1, 0)
+    wanted = range(asked.start_q or 1, min(asked.last_q or count, count) + 1)
+    missing = [one for one in wanted if f"{PREFIX}.dns.pert_{number}.q_{one}.dat" not in files]
+    if wanted and not missing:
         return None
-    if atoms:
-        return None if f"{PREFIX}.chi.pert_{atoms[0] + 1}.dat" in files else f"no response of atom {atoms[0] + 1}."
-    return None if PARAMETERS_FILE in files else "it wrote no parameters."
+    return f"of {count} wave vectors it left out {missing or f'all from {asked.start_q}'}."

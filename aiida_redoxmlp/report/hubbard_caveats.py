@@ -28,11 +28,12 @@ def _about_convergence(summary: HubbardSummary) -> Iterator[str]:
     if summary.converged is not False or not summary.cycles:
         return
     last = summary.cycles[-1]
-    parts = [f"U by {last.change_u_ev:.2g} eV (tolerance {summary.tolerance_u_ev:g} eV)"]
+    parts = [f"U by {last.change_u_ev:.3g} eV (tolerance {summary.tolerance_u_ev:g} eV)"]
     if last.pairs:
-        parts.append(f"V by {last.change_v_ev:.2g} eV (tolerance {summary.tolerance_v_ev:g} eV)")
+        parts.append(f"V by {last.change_v_ev:.3g} eV (tolerance {summary.tolerance_v_ev:g} eV)")
     circle = f"; the values come back every {summary.limit_cycle} cycles" if summary.limit_cycle else ""
-    yield f"U and V are not self-consistent: cycle {last.number} still changed {' and '.join(parts)}{circle}."
+    subject = "U and V are" if last.pairs else "U is"
+    yield f"{subject} not self-consistent: cycle {last.number} still changed {' and '.join(parts)}{circle}."
 
 
 def _about_patterns(cycles: list[HubbardCycle]) -> Iterator[str]:

@@ -43,9 +43,9 @@ def _tiles(summary: HubbardSummary) -> list[Tile]:
     tiles = [Tile(str(len(summary.cycles)), "cycles closed")]
     if summary.cycles:
         last = summary.cycles[-1]
-        tiles.append(Tile(f"{last.change_u_ev:.2g} eV", _against("U", summary.tolerance_u_ev)))
+        tiles.append(Tile(f"{last.change_u_ev:.3g} eV", _against("U", summary.tolerance_u_ev)))
         if last.pairs:
-            tiles.append(Tile(f"{last.change_v_ev:.2g} eV", _against("V", summary.tolerance_v_ev)))
+            tiles.append(Tile(f"{last.change_v_ev:.3g} eV", _against("V", summary.tolerance_v_ev)))
     return [
         *tiles,
         Tile(str(summary.n_pw_calculations), "pw.x calculations"),

@@ -64,9 +64,9 @@ class Panel:
     def title(self) -> str:
         """Whether it converged, with the numbers that say so."""
         if self.tolerance is None:
-            return f"{self.symbol}: last change {self.change:.2g} eV"
+            return f"{self.symbol}: last change {self.change:.3g} eV"
         verdict = "converged" if self.change <= self.tolerance else "not converged"
-        return f"{self.symbol} {verdict}: last change {self.change:.2g} eV, tolerance {self.tolerance:g} eV"
+        return f"{self.symbol} {verdict}: last change {self.change:.3g} eV, tolerance {self.tolerance:g} eV"
 
     @property
     def span(self) -> tuple[float, float]:
