@@ -16,7 +16,7 @@ __all__ = ("continued", "fill_builder", "tightened")
 _OF_SMEARING = ("occupations", "smearing", "degauss", "starting_magnetization")
 
 
-_PLAIN_SETTINGS = {
+_PLAIN_SETTINGS: dict[str, Any] = {
     "tolerance_u": orm.Float,
     "tolerance_v": orm.Float,
     "max_cycles": orm.Int,

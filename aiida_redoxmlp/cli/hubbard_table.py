@@ -20,17 +20,24 @@ def hubbard_table(content: dict[str, Any], symbols: Sequence[str]) -> Table:
     """
     cycles = content["cycles"]
     with_v = any(cycle["pairs"] for cycle in cycles)
-    table = Table(title="Hubbard parameters / eV", title_justify="left")
+    unsure = any(cycle["oxidation_states"]["ambiguous"] for cycle in cycles)
+    table = Table(
+        title="Hubbard parameters / eV",
+        title_justify="left",
+        caption="? ambiguous: other states fit the occupations as well" if unsure else None,
+        caption_justify="left",
+    )
     for heading in ("cycle", "site", "state", "U in", "U out", *(("V out, mean of pairs",) if with_v else ())):
         table.add_column(heading, justify="left" if heading in {"site", "V out, mean of pairs"} else "right")
     for cycle in cycles:
         found = cycle["oxidation_states"]
-        states = dict(zip(found["sites"], found["states"], strict=True))
+        mark = "?" if found["ambiguous"] else ""
+        states = {site: f"{state:+d}{mark}" for site, state in zip(found["sites"], found["states"], strict=True)}
         for row, site in enumerate(cycle["sites"]):
             table.add_row(
                 str(cycle["cycle"]) if row == 0 else "",
                 f"{symbols[site]} {site + 1} {cycle['manifolds'][row]}",
-                f"{states[site]:+d}" if site in states else "–",
+                states.get(site, "–"),
                 f"{cycle['u_in'][row]:.2f}",
                 f"{cycle['u_out'][row]:.2f}",
                 *((_mean_v(cycle["pairs"], site, symbols),) if with_v else ()),

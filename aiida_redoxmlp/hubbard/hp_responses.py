@@ -7,7 +7,7 @@ import re
 __all__ = ("is_whole_response", "response_of")
 
 _NAME = re.compile(r"(?P<prefix>.+)\.(?P<kind>chi|dns)\.pert_(?P<atom>\d+)(?:\.q_(?P<q_point>\d+))?\.dat")
-_SECTIONS = re.compile(r"^.*(?:dns0|dnsscf|chi0 matrix|chi matrix).*$", re.MULTILINE)
+_SECTIONS = re.compile(r"^.*(?:Response occupation matrix|chi0? matrix).*$", re.MULTILINE)
 
 
 def response_of(name: str) -> tuple[str, int, int] | None:

@@ -148,7 +148,7 @@ def cycles_of(*, converged):
         "u_in": [5.0],
         "u_out": [7.34],
         "pairs": [{"site": 2, "neighbour": 1, "manifolds": ["3d", "2p"], "v_out": 0.459}] * 6,
-        "oxidation_states": {"sites": [2], "states": [3]},
+        "oxidation_states": {"sites": [2], "states": [3], "ambiguous": False},
         "pattern_changed": False,
     }
     return {"converged": converged, "reason": "one cycle only", "cycles": [cycle]}

@@ -8,7 +8,7 @@ from rich.console import Console
 from aiida_redoxmlp.cli.hubbard_table import hubbard_table
 
 
-def _cycle(number, u_in, u_out, *, pairs=(), changed=False):
+def _cycle(number, u_in, u_out, *, pairs=(), ambiguous=False):
     return {
         "cycle": number,
         "sites": [0, 1],
@@ -17,8 +17,8 @@ def _cycle(number, u_in, u_out, *, pairs=(), changed=False):
         "u_in": u_in,
         "u_out": u_out,
         "pairs": list(pairs),
-        "oxidation_states": {"sites": [0, 1], "states": [2, 3]},
-        "pattern_changed": changed,
+        "oxidation_states": {"sites": [0, 1], "states": [2, 3], "ambiguous": ambiguous},
+        "pattern_changed": False,
     }
 
 
@@ -43,6 +43,13 @@ def test_every_site_has_its_state_and_u_before_and_after_each_cycle(printed):
     assert ["Mn", "2", "3d", "+3", "4.50", "6.52"] in rows
     assert ["2", "Mn", "1", "3d", "+2", "5.11", "5.02"] in rows
     assert "V out" not in text
+
+
+def test_ambiguous_states_are_marked_and_explained(printed):
+    text = printed(_cycle(1, [4.5, 4.5], [7.37, 7.37], ambiguous=True), _cycle(2, [7.37, 7.37], [5.0, 6.5]))
+    assert text.count("+2?") == text.count("+3?") == 1
+    assert "? ambiguous" in text
+    assert "?" not in printed(_cycle(1, [4.5, 4.5], [5.1, 6.5]))
 
 
 def test_v_is_the_mean_over_a_sites_pairs_whichever_end_it_is(printed):

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.workchains.protocols import load_protocol
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -133,8 +134,14 @@ def test_python_blocks_compile_and_their_imports_exist(content):
 
 
 @pytest.mark.parametrize("content", blocks("yaml"))
-def test_yaml_blocks_have_only_known_keys(content):
+def test_yaml_blocks_have_only_known_keys(content, request):
     given = yaml.safe_load(content)
+    if "hubbard.md" in request.node.callspec.id:
+        hubbard = HubbardRunConfig.model_validate(given)
+        settings = load_protocol("hubbard", hubbard.protocol, hubbard.overrides)
+        load_protocol("label", hubbard.protocol, {**settings["scf"], **(settings["relax"] or {})})
+        load_protocol("hp", hubbard.protocol, settings["hp"])
+        return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))
     config = CampaignConfig.model_validate({**example, **given})

@@ -137,7 +137,7 @@ def ground_state(example):
     structure = with_interactions(
         orm.StructureData(ase=atoms[[2, 1, 3, 0]]),
         [
-            Interaction(site, *(values[symbol][:1] * 1), site, values[symbol][0], (0, 0, 0), values[symbol][1])
+            Interaction(site, values[symbol][0], site, values[symbol][0], (0, 0, 0), values[symbol][1])
             for site, symbol in enumerate(["Co", "O", "O"])
         ],
     )
@@ -209,7 +209,9 @@ done
     return script
 
 
-def test_parallel_equals_serial_and_a_killed_job_repeats_nothing(linear_response, codes, aiida_code_installed, tmp_path):
+def test_parallel_equals_serial_and_a_killed_job_repeats_nothing(
+    linear_response, codes, aiida_code_installed, tmp_path
+):
     serial, whole = linear_response("none")
     expected = serial["hubbard"].get_array("hubbard")
     everything = sorted(set(computed_responses(whole)))
