@@ -57,9 +57,15 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         super().setup()
         self.ctx.inputs = AttributeDict(self.exposed_inputs(HpCalculation, "hp"))
         self.ctx.remedies_tried = 0
+        self.ctx.parts_done = 0
         self.ctx.stops_without_progress = 0
         self.ctx.left = []
         self.ctx.finished = sorted(_finished(self.ctx.inputs.get("responses", {}).values()))
+
+    def should_run_process(self) -> bool:
+        """Go on until it is finished or was restarted too often; parts that went well are no restarts."""
+        restarts = self.ctx.iteration - self.ctx.parts_done
+        return not self.ctx.is_finished and restarts < self.inputs.max_iterations.value
 
     @process_handler(
         priority=600,
@@ -110,7 +116,7 @@ class HpBaseWorkChain(BaseRestartWorkChain):
             return None
         self._take_over(calculation)
         self._set(self.ctx.left.pop(0))
-        self.ctx.iteration -= 1  # parts that go well are no restarts
+        self.ctx.parts_done += 1
         return ProcessHandlerReport(True)
 
     def _take_over(self, calculation: orm.CalcJobNode) -> bool:

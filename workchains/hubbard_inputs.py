@@ -89,7 +89,8 @@ def fill_builder(
         strength = 1.0 if relaxing else 0.0
     builder.seed = orm.Dict({"magnetic_order": magnetic_order, "pre_distortion": strength})
     for name, node in _PLAIN_SETTINGS.items():
-        builder[name] = node(settings[name])
+        value = settings[name]
+        builder[name] = node(str(value).lower() if node is orm.Str else value)  # YAML reads `insulator: true` as a bool
     builder.tight_conv_thr = orm.Float(settings["tight_conv_thr_per_atom"] * len(structure.sites))
 
 

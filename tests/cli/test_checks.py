@@ -83,7 +83,8 @@ def test_a_v_rule_without_any_pair_is_refused(aiida_profile):
 
 
 def test_cobalt_gets_u_and_v_to_its_six_oxygens(aiida_profile):
-    config = config_of("hubbard-licoo2-uv")
+    v = {"between": ["Co-3d", "O-2p"], "nearest": True, "value": 0.4}
+    config = config_of("hubbard-licoo2-uv", hubbard={"u": {"Co-3d": 5.0}, "v": [v]})
     structure = hubbard_structure(atoms_of(config), config.hubbard)
     parameters = structure.hubbard.parameters
     symbols = structure.get_ase().get_chemical_symbols()
@@ -92,7 +93,7 @@ def test_cobalt_gets_u_and_v_to_its_six_oxygens(aiida_profile):
     assert [(one.atom_index, one.neighbour_index, one.value) for one in on_site] == [(cobalt, cobalt, 5.0)]
     between = [one for one in parameters if one.hubbard_type == "V"]
     assert len(between) == 6
-    assert {symbols[one.neighbour_index] for one in between} == {"O"}
+    assert {(one.atom_index, symbols[one.neighbour_index], one.value) for one in between} == {(cobalt, "O", 0.4)}
     assert structure.hubbard.projectors == "ortho-atomic"
 
 

@@ -228,3 +228,15 @@ def test_a_report_that_cannot_be_written_is_one_sentence(invoke, process, monkey
     answer = invoke("report", process("HubbardWorkChain").pk, "--output", tmp_path)
     assert answer.exit_code == 2
     assert "(Permission denied); give another folder with --output." in answer.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("wish", [None, True])
+def test_the_campaign_starts_with_u_and_v_only_where_it_should(installed, aiida_code_installed, tmp_path, wish):
+    aiida_code_installed(label="redoxmlp", filepath_executable="/bin/true")
+    content = yaml.safe_load((EXAMPLES / "demo.yaml").read_text(encoding="utf-8"))
+    content["structure"] = str(EXAMPLES / content["structure"])
+    content["hubbard"]["self_consistent"] = wish
+    path = tmp_path / "campaign.yaml"
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    builder = launch.campaign_builder(launch.load_config(path, launch.CampaignConfig))
+    assert ("hubbard" in builder._inputs(prune=True)) is bool(wish)

@@ -30,7 +30,8 @@ def test_every_example_is_valid(path):
 
 
 def test_rules_of_v_are_read(load):
-    (rule,) = load().hubbard.v
+    v = {"between": ["Co-3d", "O-2p"], "nearest": True, "value": 0.5}
+    (rule,) = load(hubbard={"u": {"Co-3d": 5.0}, "v": [v]}).hubbard.v
     assert rule.between == ("Co-3d", "O-2p")
     assert rule.nearest
     assert rule.within is None
