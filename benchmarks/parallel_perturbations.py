@@ -29,7 +29,7 @@ LARGER: dict[str, Any] = {
         "max_concurrent": 4,
     },
 }
-"""Overrides that make every perturbation last minutes, as production's do for hours; find_atpert 4 perturbs every atom."""
+"""Overrides that make a perturbation last minutes, as production's last hours; find_atpert 4 perturbs every atom."""
 
 
 def main() -> None:

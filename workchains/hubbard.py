@@ -219,12 +219,12 @@ class HubbardWorkChain(WorkChain):
         if "oxidation_states" not in node.outputs:
             return self.exit_codes.ERROR_NO_OCCUPATIONS.format(cycle=self.ctx.cycle)
         verdict = compare_with_wanted(node.outputs.oxidation_states, orm.List(self.ctx.wanted), orm.Int(-1)).get_dict()
-        self.ctx.landed = verdict["landed"]
+        self.ctx.landed = verdict["landed"] and not verdict["ambiguous"]
         self.ctx.found = verdict["found"]
         if not self.ctx.landed:
             self.report(
                 f"cycle {self.ctx.cycle}, attempt {self.ctx.attempt}: wanted {self.ctx.wanted}, "
-                f"DFT found {self.ctx.found}"
+                f"DFT found {self.ctx.found}{' with doubt' if verdict['ambiguous'] else ''}"
             )
         return None
 

@@ -14,7 +14,7 @@ from aiida_redoxmlp.errors import InputError
 
 __all__ = ("setup",)
 
-_PLUGINS = {"pw": "quantumespresso.pw", "hp": None, "redoxmlp": None}
+_PLUGINS = {"pw": "quantumespresso.pw", "hp": "redoxmlp.hp", "redoxmlp": None}
 
 
 @click.group()

@@ -30,6 +30,7 @@ _REMOVED_BY_CLEAN = (
     "build",
     "dist",
     "demo-output",
+    "hubbard-output",
     "demo-slurm-output",
     "docs/_build",
     ".pytest_cache",

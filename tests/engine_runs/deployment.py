@@ -86,13 +86,12 @@ class Deployment:
         printed = self.run("aiida-redoxmlp", "launch", "campaign", "--config", str(config), "--no-wait")
         return int(printed.partition("CampaignWorkChain<")[2].partition(">")[0])
 
-    def running_pw_jobs(self) -> int:
-        """Number of pw.x calculations whose job runs."""
+    def running_jobs(self, process_label: str) -> int:
+        """Number of calculations of one kind whose job runs."""
         return int(
             self.python(
-                "from aiida.common.datastructures import CalcJobState\n"
                 "query = orm.QueryBuilder().append(orm.CalcJobNode, filters={'attributes.state': 'withscheduler',\n"
-                "    'attributes.process_label': 'RedoxPwCalculation'})\n"
+                f"    'attributes.process_label': '{process_label}'}})\n"
                 "print(query.count())"
             )
         )

@@ -21,7 +21,7 @@ def deployment(tmp_path, pw_executable, pseudopotential_folder):
 
 def test_campaign_survives_its_worker_and_answers_questions(deployment, tmp_path):
     pk = deployment.launch(small_config(tmp_path, "demo.yaml"))
-    deployment.wait("a pw.x job", lambda: deployment.running_pw_jobs() > 0, 180)
+    deployment.wait("a pw.x job", lambda: deployment.running_jobs("RedoxPwCalculation") > 0, 180)
     deployment.kill_worker()
     deployment.run("verdi", "daemon", "restart")
     deployment.wait("the campaign's end", lambda: deployment.is_terminated(pk), 1200)
