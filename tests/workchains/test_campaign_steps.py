@@ -47,6 +47,7 @@ def build(demo_structure, chemistry, family, aiida_code_installed):
 @pytest.fixture
 def campaign(build):
     process = instantiate_process(get_manager().get_runner(), CampaignWorkChain, **build()._inputs(prune=True))
+    process.start()
     process.setup()
     return process
 
