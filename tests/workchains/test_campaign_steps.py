@@ -11,9 +11,12 @@ from aiida.plugins import WorkflowFactory
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 from plumpy import ProcessState
 
+from aiida_redoxmlp.calculations.hubbard import interactions_of, with_interactions
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain, _orbits_first
+from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.protocols import read_protocol
 
@@ -132,3 +135,61 @@ def test_work_chains_load_by_entry_point():
 def test_every_orbit_is_labelled_before_any_is_labelled_twice():
     patterns = [{"states": [index], "orbit": orbit} for index, orbit in enumerate([0, 0, 0, 1, 1, 2])]
     assert _orbits_first(patterns) == [[0], [3], [5], [1], [4], [2]]
+
+
+@pytest.fixture
+def with_hubbard(demo_structure, chemistry, family, aiida_code_installed):
+    codes = {
+        "pw_code": ("pw", "quantumespresso.pw"),
+        "hp_code": ("hp", "redoxmlp.hp"),
+        "runner_code": ("runner", None),
+    }
+    builder = CampaignWorkChain.get_builder_from_protocol(
+        **{
+            name: aiida_code_installed(label=label, default_calc_job_plugin=plugin, filepath_executable="/bin/true")
+            for name, (label, plugin) in codes.items()
+        },
+        structure=demo_structure,
+        redox=chemistry,
+        pseudo_family=family,
+        protocol="demo",
+    )
+    process = instantiate_process(get_manager().get_runner(), CampaignWorkChain, **builder._inputs(prune=True))
+    process.start()
+    return process
+
+
+def hubbard_ended(process, structure, values, exit_status=0):
+    node = orm.WorkChainNode(process_type=HubbardWorkChain.build_process_type())
+    node.base.links.add_incoming(process.node, link_type=LinkType.CALL_WORK, link_label="hubbard")
+    node.store()
+    onsite = [Interaction(site, "3d", site, "3d", (0, 0, 0), value) for site, value in enumerate(values)]
+    found = with_interactions(structure, onsite).store()
+    found.base.links.add_incoming(node, link_type=LinkType.RETURN, link_label="hubbard_structure")
+    node.set_process_state(ProcessState.FINISHED)
+    node.set_exit_status(exit_status)
+    node.set_exit_message("it did not end well")
+    return node
+
+
+@pytest.mark.parametrize("exit_status", [0, 410])
+def test_labels_take_the_mean_u_of_an_element_even_if_it_has_not_quite_settled(
+    with_hubbard, demo_structure, exit_status
+):
+    assert with_hubbard.wants_hubbard()
+    with_hubbard.ctx.hubbard = hubbard_ended(with_hubbard, demo_structure, [4.2, 5.8], exit_status)
+    assert with_hubbard.inspect_hubbard() is None
+    assert [one.value for one in interactions_of(with_hubbard._structure)] == [5.0, 5.0]
+    assert [one.value for one in interactions_of(with_hubbard.outputs["hubbard_structure"])] == [4.2, 5.8]
+
+
+def test_campaign_without_u_ends(with_hubbard, demo_structure):
+    with_hubbard.ctx.hubbard = hubbard_ended(with_hubbard, demo_structure, [4.2, 5.8], 302)
+    refused = with_hubbard.inspect_hubbard()
+    assert refused.status == 305
+    assert "it did not end well" in refused.message
+
+
+def test_campaign_without_hp_uses_u_as_it_is_given(campaign, demo_structure):
+    assert not campaign.wants_hubbard()
+    assert campaign._structure.uuid == demo_structure.uuid
