@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ("InputHp",)
 
-_NOT_IN_6 = ("determine_q_mesh_only", "dist_thr", "no_metq0")
 _PER_INDEX = ("skip_type", "perturb_only_atom")
 _BY_INDEX = ("equiv_type", "alpha_mix")
 
@@ -17,7 +15,8 @@ _BY_INDEX = ("equiv_type", "alpha_mix")
 class InputHp(BaseModel):
     """Keys of hp.x's INPUTHP (Quantum ESPRESSO's INPUT_HP); types, atoms and iterations count from 1.
 
-    The prefix, the folder and the mesh of wave vectors are not among them: the calculation sets these.
+    The prefix, the folder and the mesh of wave vectors are not among them: the calculation sets these. Version 6.7 has no
+    ``determine_q_mesh_only`` and no ``dist_thr``, so its runs divide over atoms; 7.2 and before have no ``no_metq0``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,7 +88,6 @@ class InputHp(BaseModel):
         outdir: str,
         mesh: Sequence[int],
         *,
-        version: Literal["6", "7"] = "7",
         defaults: Mapping[str, object] | None = None,
     ) -> str:
         """Return the namelist.
@@ -98,20 +96,19 @@ class InputHp(BaseModel):
             prefix: of the ground state's files.
             outdir: folder of these files.
             mesh: wave vectors along the reciprocal axes, 3 numbers.
-            version: major version of hp.x; keys that version 6 does not have are left out.
             defaults: values of keys that were not given.
         """
         lines = [f"prefix = '{prefix}'", f"outdir = '{outdir}'"]
         lines += [f"nq{axis} = {count}" for axis, count in enumerate(mesh, start=1)]
-        lines += list(self._entries(version, defaults or {}))
+        lines += list(self._entries(defaults or {}))
         body = "".join(f"  {line}\n" for line in lines)
         return f"&INPUTHP\n{body}/\n"
 
-    def _entries(self, version: str, defaults: Mapping[str, object]) -> Iterator[str]:
+    def _entries(self, defaults: Mapping[str, object]) -> Iterator[str]:
         """Yield the keys that were given or have a default of the caller's."""
         given = {key: getattr(self, key) for key in self.model_fields_set}
         for key, value in {"iverbosity": self.iverbosity, **defaults, **given}.items():
-            if value is None or (version == "6" and key in _NOT_IN_6):
+            if value is None:
                 continue
             if key in _PER_INDEX:
                 yield from (f"{key}({index}) = .true." for index in value)

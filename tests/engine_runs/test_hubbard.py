@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from aiida.plugins import DataFactory
-from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_redoxmlp.calculations.hubbard import with_interactions
 from aiida_redoxmlp.cli.config_file import load_config
@@ -24,19 +22,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 COARSE = {"kpoints_distance": None, "pw": {"SYSTEM": {"ecutwfc": 25.0, "ecutrho": 150.0}}}
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def family(aiida_profile, pseudopotential_folder):
-    label = "hubbard-engine-test"
-    found = orm.QueryBuilder().append(PseudoPotentialFamily, filters={"label": label}).first(flat=True)
-    if found is None:
-        found = PseudoPotentialFamily(label=label).store()
-        upf = DataFactory("pseudo.upf")
-        for path in sorted(pseudopotential_folder.glob("*.UPF")):
-            with path.open("rb") as stream:
-                found.add_nodes([upf(stream, filename=path.name).store()])
-    return label
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aiida import orm
 from aiida.engine import run_get_node
-from aiida.plugins import DataFactory
-from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_redoxmlp.redox.distortion import pre_distort
 from aiida_redoxmlp.redox.pattern import Pattern
@@ -19,19 +16,6 @@ CUTOFFS = {
     "conv_thr_per_atom": 1.0e-6,
     "max_attempts": 1,
 }
-
-
-@pytest.fixture
-def family(aiida_profile, pseudopotential_folder):
-    label = "engine-test"
-    found = orm.QueryBuilder().append(PseudoPotentialFamily, filters={"label": label}).first(flat=True)
-    if found is None:
-        found = PseudoPotentialFamily(label=label).store()
-        upf = DataFactory("pseudo.upf")
-        for path in sorted(pseudopotential_folder.glob("*.UPF")):
-            with path.open("rb") as stream:
-                found.add_nodes([upf(stream, filename=path.name).store()])
-    return label
 
 
 @pytest.fixture

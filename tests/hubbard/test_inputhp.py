@@ -31,10 +31,10 @@ def test_namelist_has_what_was_given_and_the_mesh():
     } <= set(lines)
 
 
-def test_version_6_does_not_get_keys_that_it_does_not_know():
-    given = InputHp(perturb_only_atom=(1,), determine_q_mesh_only=True)
-    assert "determine_q_mesh_only" in given.namelist("aiida", "./out/", [1, 1, 1])
-    assert "determine_q_mesh_only" not in given.namelist("aiida", "./out/", [1, 1, 1], version="6")
+def test_keys_that_were_not_given_are_left_to_hp():
+    text = InputHp().namelist("aiida", "./out/", [1, 1, 1])
+    assert "dist_thr" not in text
+    assert "determine_q_mesh_only" not in text
 
 
 @pytest.mark.parametrize(

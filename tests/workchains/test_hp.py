@@ -158,6 +158,46 @@ def test_bad_division_is_refused_before_submission(process, parallelize, says):
         process(parallelize)
 
 
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_jobs_at_a_time_are_refused_before_submission(process, count):
+    """They would never end."""
+    with pytest.raises(ValueError, match=f"max_concurrent is {count}; give a number of jobs from 1"):
+        process({"over": "atoms"}, max_concurrent=count)
+
+
+def test_a_failed_listing_ends_the_work_chain(process):
+    made, _ = process({"over": "atoms"})
+    awaited = made.run_listing()
+    awaited["listing"].set_exit_message("no ground state")
+    end(awaited["listing"], exit_status=300)
+    perform(made, awaited)
+    refused = made.inspect_listing()
+    assert refused.status == 300
+    assert "no ground state" in refused.message
+
+
+def test_a_failed_last_run_ends_the_work_chain(process):
+    made, _ = process({"over": "none"})
+    awaited = made.run_last()
+    end(awaited["last"], exit_status=310)
+    perform(made, awaited)
+    assert made.inspect_last().status == 320
+
+
+def test_u_and_matrices_of_the_last_run_are_handed_over(process, demo_structure):
+    made, _ = process({"over": "none"})
+    awaited = made.run_last()
+    found = {
+        "output_parameters": orm.Dict({"perturbed": [0]}),
+        "hubbard": orm.ArrayData(),
+        "hubbard_structure": demo_structure.clone(),
+    }
+    end(awaited["last"], **found)
+    perform(made, awaited)
+    assert made.inspect_last() is None
+    assert {name: made.outputs[name].uuid for name in found} == {name: one.uuid for name, one in found.items()}
+
+
 @pytest.mark.parametrize("protocol", ["fast", "balanced", "stringent"])
 def test_protocols_take_denser_meshes_for_more_accuracy(protocol, demo_structure, aiida_code_installed):
     code = aiida_code_installed(default_calc_job_plugin="redoxmlp.hp", filepath_executable="/bin/true")
