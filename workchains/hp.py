@@ -33,6 +33,12 @@ def _validate_parallelize(node: orm.Dict, _: Any) -> str | None:
     return None
 
 
+def _validate_max_concurrent(node: orm.Int | None, _: Any) -> str | None:
+    if node is None or node.value >= 1:
+        return None
+    return f"max_concurrent is {node.value}; give a number of jobs from 1."
+
+
 def _validate_inputs(inputs: Any, _: Any) -> str | None:
     """Refuse more jobs than there are wave vectors."""
     if "parallelize" not in inputs or "hp" not in inputs or "qpoints" not in inputs["hp"].get("hp", {}):
@@ -66,7 +72,13 @@ class HpWorkChain(WorkChain):
             validator=_validate_parallelize,
             help="`over` (none, atoms or q_points) and `jobs_per_atom`, into how many jobs an atom's wave vectors go.",
         )
-        spec.input("max_concurrent", valid_type=orm.Int, default=lambda: orm.Int(4), help="Jobs at a time.")
+        spec.input(
+            "max_concurrent",
+            valid_type=orm.Int,
+            default=lambda: orm.Int(4),
+            validator=_validate_max_concurrent,
+            help="Jobs at a time.",
+        )
         spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.setup,

@@ -60,6 +60,7 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         self.ctx.parts_done = 0
         self.ctx.stops_without_progress = 0
         self.ctx.left = []
+        self.ctx.n_q_points = {}
         self.ctx.finished = sorted(_finished(self.ctx.inputs.get("responses", {}).values()))
 
     def should_run_process(self) -> bool:
@@ -120,7 +121,9 @@ class HpBaseWorkChain(BaseRestartWorkChain):
         return ProcessHandlerReport(True)
 
     def _take_over(self, calculation: orm.CalcJobNode) -> bool:
-        """Keep the finished responses of a calculation; whether there are new ones."""
+        """Keep the finished responses of a calculation, and what it told of its mesh; whether there are new ones."""
+        if "output_parameters" in calculation.outputs:
+            self.ctx.n_q_points.update(calculation.outputs.output_parameters["n_q_points"])
         if "retrieved" not in calculation.outputs:
             return False
         retrieved = calculation.outputs.retrieved
@@ -149,11 +152,13 @@ class HpBaseWorkChain(BaseRestartWorkChain):
             return  # stopped before it knew which
         self.ctx.perturbed = [atom - 1 for atom in atoms]
         finished = {tuple(one) for one in self.ctx.finished}
-        parts = [part for atom in atoms for part in _parts_of_atom(asked, atom, finished)]
+        counts = self.ctx.n_q_points
+        parts = [part for atom in atoms for part in _parts_of_atom(asked, atom, finished, counts.get(str(atom - 1)))]
         if whole:
             parts.append({**_without_division(asked), "compute_hp": True})
-        if parts:
-            self._set(parts.pop(0))
+        elif not parts:  # all is there: a listing of seconds hands it on
+            parts.append({**_without_division(asked), "perturb_only_atom": atoms, "determine_q_mesh_only": True})
+        self._set(parts.pop(0))
         self.ctx.left = parts
 
     def _set(self, parameters: dict[str, Any]) -> None:
@@ -177,8 +182,13 @@ def _without_division(asked: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in asked.items() if key not in ("perturb_only_atom", "start_q", "last_q")}
 
 
-def _parts_of_atom(asked: dict[str, Any], atom: int, finished: set[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Return the runs that are left of one atom: from its first missing wave vector, and the sum over all."""
+def _parts_of_atom(
+    asked: dict[str, Any], atom: int, finished: set[tuple[Any, ...]], count: int | None
+) -> list[dict[str, Any]]:
+    """Return the runs that are left of one atom: from its first missing wave vector, and the sum over all.
+
+    Without the ``count`` of its wave vectors, which a run tells that began with the atom, one more is taken to be left.
+    """
     if ("chi", atom, 0) in finished:
         return []
     done = {q_point for kind, where, q_point in finished if kind == "dns" and where == atom}
@@ -189,8 +199,9 @@ def _parts_of_atom(asked: dict[str, Any], atom: int, finished: set[tuple[Any, ..
     first, last = int(asked.get("start_q") or 1), asked.get("last_q")
     while first in done:
         first += 1
+    end = min((number for number in (last, count) if number), default=first)
     parts = []
-    if last is None or first <= last:
+    if first <= end:
         parts.append({**one, "start_q": first, **({"last_q": last} if last else {})})
     return parts if divided else [*parts, {**one, "sum_pertq": True}]
 

@@ -16,7 +16,7 @@ class InputHp(BaseModel):
     """Keys of hp.x's INPUTHP (Quantum ESPRESSO's INPUT_HP); types, atoms and iterations count from 1.
 
     The prefix, the folder and the mesh of wave vectors are not among them: the calculation sets these. Version 6.7 has
-    no ``determine_q_mesh_only`` and no ``dist_thr``, so its runs divide over atoms; 7.2 and before have no ``no_metq0``.
+    no ``determine_q_mesh_only`` and no ``dist_thr``, so its runs divide over atoms; 7.2 has no ``no_metq0`` yet.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
