@@ -196,12 +196,13 @@ def _parts_of_atom(
     one = {**_without_division(asked), "perturb_only_atom": [atom]}
     if not done and not divided:
         return [one]
-    first, last = int(asked.get("start_q") or 1), asked.get("last_q")
+    start, last = int(asked.get("start_q") or 1), asked.get("last_q")
+    first = start
     while first in done:
         first += 1
     end = min((number for number in (last, count) if number), default=first)
     parts = []
-    if first <= end:
+    if first == start or first <= end:  # a share beyond the mesh is asked for again, for the parser to refuse
         parts.append({**one, "start_q": first, **({"last_q": last} if last else {})})
     return parts if divided else [*parts, {**one, "sum_pertq": True}]
 

@@ -63,7 +63,10 @@ def fill_builder(
     changes = {"scf": settings["scf"]}
     if relaxing:
         changes["relax"] = merged(settings["scf"], settings["relax"])
-    tasks: dict[str, Task] = {"scf": "scf", "relax": "relax"}
+    relaxation: Task = "relax"
+    if relaxing and settings["relax"].get("pw", {}).get("CONTROL", {}).get("calculation") == "vc-relax":
+        relaxation = "vc-relax"
+    tasks: dict[str, Task] = {"scf": "scf", "relax": relaxation}
     for namespace, overrides in changes.items():
         label: Any = LabelWorkChain.get_builder_from_protocol(
             pw_code,

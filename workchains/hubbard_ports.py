@@ -49,6 +49,12 @@ def _one_of(*choices: str) -> Any:
     return validate
 
 
+def _validate_count(node: orm.Int | None, port: Any) -> str | None:
+    if node is None or node.value >= 1:
+        return None
+    return f"{port.name} is {node.value}; give a number from 1."
+
+
 def declare_inputs(spec: WorkChainSpec) -> None:
     """Declare what the work chain takes."""
     spec.input("structure", valid_type=HubbardStructureData, help="Structure with starting values of U and V.")
@@ -69,7 +75,13 @@ def declare_inputs(spec: WorkChainSpec) -> None:
     )
     spec.input("tolerance_u", valid_type=orm.Float, default=lambda: orm.Float(0.1), help="eV.")
     spec.input("tolerance_v", valid_type=orm.Float, default=lambda: orm.Float(0.02), help="eV.")
-    spec.input("max_cycles", valid_type=orm.Int, default=lambda: orm.Int(5), help="Cycles at most.")
+    spec.input(
+        "max_cycles",
+        valid_type=orm.Int,
+        default=lambda: orm.Int(5),
+        validator=_validate_count,
+        help="Cycles at most.",
+    )
     spec.input(
         "must_converge",
         valid_type=orm.Bool,
@@ -113,6 +125,7 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         "max_attempts",
         valid_type=orm.Int,
         default=lambda: orm.Int(2),
+        validator=_validate_count,
         help="SCFs a cycle to land on the pattern; all but the first start from stronger seeds.",
     )
     spec.input(

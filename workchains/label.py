@@ -23,7 +23,7 @@ from aiida_redoxmlp.workchains.pw_inputs import kpoints_for, pseudos_and_cutoffs
 
 __all__ = ("LabelWorkChain", "Task")
 
-Task = Literal["scf", "relax", "md"]
+Task = Literal["scf", "relax", "vc-relax", "md"]
 
 _RETRY_STRENGTH = 2.0
 
@@ -117,7 +117,7 @@ class LabelWorkChain(WorkChain):
             structure: structure with Hubbard parameters.
             redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
             pseudo_family: label of an installed aiida-pseudo family.
-            task: single point, relaxation or molecular dynamics.
+            task: single point, relaxation (of the ions, or of the cell too) or molecular dynamics.
             pattern: wanted states; may be set on the builder later.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/label.yaml``.
@@ -243,8 +243,8 @@ def _with_task(parameters: dict[str, Any], task: Task, settings: dict[str, Any])
     """Add what the task needs to pw.x's parameters; MD starts from Maxwell-Boltzmann velocities."""
     if task == "scf":
         return merged(parameters, {"CONTROL": {"calculation": "scf"}})
-    if task == "relax":
-        return merged(parameters, {"CONTROL": {"calculation": "relax", "nstep": settings["relax"]["nstep"]}})
+    if task in ("relax", "vc-relax"):
+        return merged(parameters, {"CONTROL": {"calculation": task, "nstep": settings["relax"]["nstep"]}})
     md = settings["md"]
     return merged(
         parameters,

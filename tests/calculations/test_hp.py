@@ -49,6 +49,27 @@ def test_the_ground_state_is_linked_and_hp_stops_before_the_walltime(inputs):
     assert list(info.codes_info[0].cmdline_params) == ["-in", "aiida.in"]
 
 
+def test_everything_a_restart_needs_is_retrieved(inputs):
+    info, _ = prepare(inputs)
+    assert info.retrieve_list == [
+        "aiida.out",
+        "aiida.err",
+        "aiida.Hubbard_parameters.dat",
+        ("out/HP/aiida.chi.pert_*.dat", ".", 0),
+        ("out/HP/aiida.dns.pert_*.dat", ".", 0),
+    ]
+
+
+def test_a_time_of_the_users_own_is_kept(inputs):
+    inputs["parameters"] = orm.Dict({"max_seconds": 60.0})
+    assert "max_seconds = 60" in prepare(inputs)[1]
+
+
+def test_without_a_walltime_there_is_no_time_limit(inputs):
+    del inputs["metadata"]
+    assert "max_seconds" not in prepare(inputs)[1]
+
+
 def test_finished_responses_are_brought_in_and_cut_ones_are_not(inputs):
     folder = orm.FolderData()
     whole = (FOLDER / "nio.dns.pert_1.q_1.dat").read_bytes()
@@ -81,6 +102,7 @@ def test_bad_input_is_refused_with_a_sentence(inputs, licoo2, aiida_computer_loc
     elsewhere = aiida_computer_local(label="elsewhere")
     for case, says in (
         (changed(inputs, parameters=orm.Dict({"niter": 3})), "'niter' is not known"),
+        (changed(inputs, parameters=orm.Dict({"start_q": 1})), "start_q needs one perturbed atom"),
         (changed(inputs, qpoints=mesh), "shifted"),
         (changed(inputs, qpoints=points), "give a mesh"),
         (changed(inputs, hubbard_structure=with_interactions(licoo2, [])), "has no Hubbard manifold"),

@@ -191,7 +191,7 @@ done
 
 
 def test_parallel_equals_serial_and_a_killed_job_repeats_nothing(
-    linear_response, codes, aiida_code_installed, tmp_path
+    parent, linear_response, codes, aiida_code_installed, tmp_path
 ):
     saved = Path(parent[0].get_remote_path()) / "out" / "aiida.save"
     before = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in saved.iterdir()}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common import LinkType
 from aiida.plugins import ParserFactory
 from ase.io import read
 
@@ -17,6 +18,10 @@ from aiida_redoxmlp.hubbard.neighbours import IntersiteRule, neighbour_interacti
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "hp"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
+
+
+def content(name):
+    return (FOLDER / name).read_bytes()
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def structures(aiida_profile):
 
 @pytest.fixture
 def parse(make_calculation, structures, aiida_localhost):
-    def run(stdout, parameters=None, *, material="nio", files=None, **extra):
+    def run(stdout, parameters=None, *, material="nio", files=None, parent=None, **extra):
         mesh = orm.KpointsData()
         mesh.set_kpoints_mesh([1, 1, 1])
         retrieved = {"aiida.out": (FOLDER / stdout).read_bytes()} if stdout else {}
@@ -46,8 +51,8 @@ def parse(make_calculation, structures, aiida_localhost):
             inputs={
                 "parameters": orm.Dict(parameters or {}),
                 "qpoints": mesh,
-                "hubbard_structure": structures[material].clone(),
-                "parent_scf": orm.RemoteData(computer=aiida_localhost, remote_path="/scratch"),
+                "parent_scf": parent or orm.RemoteData(computer=aiida_localhost, remote_path="/scratch"),
+                **({"hubbard_structure": structures[material].clone()} if material else {}),
             },
         )
         if "exit_status" in extra:
@@ -55,10 +60,6 @@ def parse(make_calculation, structures, aiida_localhost):
         return ParserFactory("redoxmlp.hp").parse_from_node(node, store_provenance=False)
 
     return run
-
-
-def content(name):
-    return (FOLDER / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,29 @@ def test_the_scheduler_says_why_a_cut_run_was_stopped(parse, scheduler, code):
     assert node.exit_status == HpCalculation.exit_codes[code].status
 
 
-def test_no_output_at_all(parse):
-    _, node = parse(None)
-    assert node.exit_status == HpCalculation.exit_codes.ERROR_STOPPED_EARLY.status
+@pytest.mark.parametrize(
+    ("scheduler", "code"),
+    [(0, "ERROR_STOPPED_EARLY"), (110, "ERROR_OUT_OF_MEMORY"), (120, "ERROR_OUT_OF_TIME")],
+)
+def test_no_output_at_all(parse, scheduler, code):
+    outputs, node = parse(None, exit_status=scheduler)
+    assert node.exit_status == HpCalculation.exit_codes[code].status
+    assert not outputs
+
+
+@pytest.mark.parametrize("scheduler", [110, 120])
+def test_what_hp_says_of_itself_counts_more_than_what_the_scheduler_says(parse, scheduler):
+    _, node = parse("not_converged.out", exit_status=scheduler)
+    assert node.exit_status == HpCalculation.exit_codes.ERROR_NOT_CONVERGED.status
+
+
+def test_a_stopped_run_tells_how_far_it_came(parse):
+    content_of = parse("out_of_time.out")[0]["output_parameters"].get_dict()
+    (response,) = content_of["responses"]
+    assert (response["atom"], response["q_point"], response["converged"]) == (0, 1, False)
+    assert response["iterations"] == 3
+    assert response["residue"] == pytest.approx(0.0387607437)
+    assert content_of["failure"] == "out of time"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +150,36 @@ def test_hp_passing_over_what_was_asked_is_noticed(parse, stdout, parameters, sa
     _, node = parse(f"{stdout}.out", parameters)
     assert node.exit_status == HpCalculation.exit_codes.ERROR_NOT_WHAT_WAS_ASKED.status
     assert says in node.exit_message
+
+
+MESH = content("nio_mesh.out").decode()
+LISTING = content("nio_listing.out").decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "q_points", "says"),
+    [
+        (MESH, {"start_q": 2, "last_q": 4}, [1, 3], "of 4 wave vectors it left out [2, 4]"),
+        (MESH, {"last_q": 9}, [1, 2, 3], "of 4 wave vectors it left out [4]"),
+        (LISTING, {"determine_q_mesh_only": True}, [], "lists no wave vectors"),
+        (MESH.replace("which will be perturbed", ""), {}, [], "lists no atom to perturb"),
+    ],
+)
+def test_missing_parts_are_named(parse, text, parameters, q_points, says):
+    files = {f"aiida.dns.pert_1.q_{number}.dat": content("nio.dns.pert_1.q_1.dat") for number in q_points}
+    _, node = parse(None, {"perturb_only_atom": [1], **parameters}, files={**files, "aiida.out": text})
+    assert node.exit_status == HpCalculation.exit_codes.ERROR_NOT_WHAT_WAS_ASKED.status
+    assert says in node.exit_message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "q_points"),
+    [({"start_q": 2, "last_q": 3}, [2, 3]), ({"start_q": 3}, [3, 4]), ({"last_q": 9}, [1, 2, 3, 4])],
+)
+def test_a_share_of_the_wave_vectors_is_done_with_the_file_of_each(parse, parameters, q_points):
+    files = {f"aiida.dns.pert_1.q_{number}.dat": content("nio.dns.pert_1.q_1.dat") for number in q_points}
+    _, node = parse(None, {"perturb_only_atom": [1], **parameters}, files={**files, "aiida.out": MESH})
+    assert node.is_finished_ok, node.exit_message
 
 
 def test_lists_of_atoms_and_wave_vectors(parse):
@@ -160,6 +211,35 @@ def test_u_of_both_nickel_atoms_goes_into_the_structure(parse, structures):
     difference = np.linalg.inv(arrays.get_array("chi0")) - np.linalg.inv(arrays.get_array("chi"))
     np.testing.assert_allclose(arrays.get_array("hubbard"), difference, atol=1e-3)
     assert arrays.get_array("spins").tolist() == [1, -1]
+
+
+@pytest.fixture
+def parent_of(make_calculation, structures, aiida_localhost):
+    """The remote folder of a pw.x calculation on a structure."""
+
+    def make(structure):
+        calculation = make_calculation("redoxmlp.pw", {}, inputs={"structure": structure})
+        remote = orm.RemoteData(computer=aiida_localhost, remote_path="/scratch")
+        remote.base.links.add_incoming(calculation, link_type=LinkType.CREATE, link_label="remote_folder")
+        return remote.store()
+
+    return make
+
+
+def test_the_structure_is_the_ground_states_where_none_is_given(parse, parent_of, structures):
+    files = {"aiida.Hubbard_parameters.dat": content("nio.Hubbard_parameters.dat")}
+    outputs, node = parse("nio_whole.out", material=None, parent=parent_of(structures["nio"].clone()), files=files)
+    assert node.is_finished_ok, node.exit_message
+    assert [one.value for one in interactions_of(outputs["hubbard_structure"])] == [7.272478, 7.272478]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_ground_state_without_u_has_an_exit_code(parse, parent_of, known):
+    plain = orm.StructureData(ase=read(EXAMPLES / "NiO.cif"))
+    files = {"aiida.Hubbard_parameters.dat": content("nio.Hubbard_parameters.dat")}
+    outputs, node = parse("nio_whole.out", material=None, parent=parent_of(plain) if known else None, files=files)
+    assert node.exit_status == HpCalculation.exit_codes.ERROR_PARENT_UNREADABLE.status
+    assert "hubbard" not in outputs
 
 
 def test_v_of_exactly_the_pairs_that_have_one(parse, structures):

@@ -145,6 +145,13 @@ def test_a_part_that_was_stopped_after_its_last_response_repeats_none(process, e
     assert list(made.ctx.inputs.responses) == ["part_0"]
 
 
+def test_a_share_beyond_the_mesh_does_not_count_as_finished(process, ended):
+    asked = {"perturb_only_atom": [1], "start_q": 5, "last_q": 6}
+    made = process(asked)
+    made.handle_stop(ended({}, STOPPED, perturbed=[0], n_q_points={"0": 4}))
+    assert run_parts(made, ended) == [asked]
+
+
 def test_responses_of_earlier_runs_are_not_computed_again(process, ended):
     given = ended({"aiida.chi.pert_1.dat": CHI, **dns(2, 1)}, STOPPED).outputs.retrieved
     made = process({}, responses={"earlier": given})

@@ -201,6 +201,22 @@ def test_another_pattern_is_tried_again_from_scratch_with_a_stronger_seed(proces
     assert not made.should_attempt()
 
 
+def test_a_retry_in_a_later_cycle_leaves_the_density_that_led_astray(process, cycle, ground_state):
+    made, submitted = process()
+    cycle(made, [4.0, 5.8])
+    made.should_cycle()
+    made.ctx.scf = end(made.run_scf()["scf"], ground_state([3, 2]))
+    made.inspect_scf()
+    first = submitted[-1]["pw"]
+    made.run_scf()
+    again = submitted[-1]["pw"]
+    assert "parent_folder" in first
+    assert "parent_folder" not in again
+    assert "startingpot" not in again.parameters["ELECTRONS"]
+    assert again.parameters["SYSTEM"]["starting_ns_eigenvalue"]
+    assert [one.value for one in interactions_of(again.structure)] == [4.0, 5.8]
+
+
 def test_a_doubtful_pattern_is_tried_again_too(process, ground_state):
     made, _ = process()
     made.should_cycle()
@@ -223,6 +239,30 @@ def test_a_pattern_that_changed_is_reported_or_refused(process, ground_state, re
         assert "[3, 2] instead of [2, 3]" in answer.message
 
 
+@pytest.mark.parametrize("reaction", ["report", "refuse"])
+def test_a_pattern_that_changes_in_the_second_scf_counts_too(process, ground_state, reaction):
+    made, _ = process(on_pattern_change=reaction)
+    made.should_cycle()
+    made.ctx.scf = end(made.run_scf()["scf"], ground_state([2, 3]))
+    made.inspect_scf()
+    made.ctx.tight = end(made.run_tight_scf()["tight"], ground_state([3, 2]))
+    answer = made.inspect_tight_scf()
+    assert made.ctx.found == [3, 2]
+    assert (answer.status if answer else None) == {"report": None, "refuse": 420}[reaction]
+
+
+@pytest.mark.parametrize("part", ["scf", "tight"])
+def test_a_ground_state_without_occupations_is_refused(process, ground_state, part):
+    made, _ = process()
+    made.should_cycle()
+    outputs = ground_state([2, 3])
+    del outputs["oxidation_states"]
+    made.ctx[part] = end(made._submit_pw("scf", part), outputs)
+    refused = {"scf": made.inspect_scf, "tight": made.inspect_tight_scf}[part]()
+    assert refused.status == 310
+    assert "cycle 1" in refused.message
+
+
 def test_a_changed_pattern_is_in_the_record_and_wanted_from_then_on(process, cycle):
     made, _ = process(max_attempts=1)
     cycle(made, [4.0, 5.8], states=(3, 2))
@@ -238,6 +278,25 @@ def test_a_metal_where_fixed_occupations_were_asked_is_refused(process, ground_s
     refused = made.run_tight_scf()
     assert refused.status == 320
     assert "the gap is 0.01 eV" in refused.message
+
+
+def test_a_fraction_of_a_moment_is_a_metal_where_fixed_occupations_were_asked(process, ground_state):
+    made, _ = process(insulator=True)
+    made.should_cycle()
+    made.ctx.scf = end(made.run_scf()["scf"], ground_state([2, 3], magnetization=1.4))
+    made.inspect_scf()
+    refused = made.run_tight_scf()
+    assert refused.status == 320
+    assert "1.40 μB, is not a whole number" in refused.message
+
+
+def test_an_insulator_keeps_its_smearing_where_that_was_asked(process, ground_state):
+    made, submitted = process(insulator=False)
+    made.should_cycle()
+    made.ctx.scf = end(made.run_scf()["scf"], ground_state([2, 3]))
+    made.inspect_scf()
+    made.run_tight_scf()
+    assert submitted[-1]["pw"].parameters["SYSTEM"]["occupations"] == "smearing"
 
 
 def test_a_metal_keeps_its_smearing(process, ground_state):
@@ -273,6 +332,13 @@ def test_unsettled_values_are_handed_over_with_an_exit_code(process, cycle):
     assert "hubbard_structure" in made.outputs
 
 
+def test_unsettled_values_are_no_failure_where_they_need_not_settle(process, cycle):
+    made, _ = process(max_cycles=1, must_converge=False)
+    cycle(made, [4.2, 5.75])
+    assert made.results() is None
+    assert made.outputs["cycles"]["converged"] is False
+
+
 def test_values_that_run_in_a_circle_are_mixed(process, cycle):
     made, _ = process(max_cycles=6)
     for u in ([4.0, 5.0], [4.0, 6.0], [4.0, 5.0]):
@@ -290,6 +356,36 @@ def test_sites_of_one_kind_that_end_in_different_states_are_refused_without_rela
     refused = cycle(made, [4.0, 5.8])
     assert refused.status == 330
     assert "+2 and +3" in refused.message
+
+
+@pytest.mark.parametrize(("calculation", "goes_on"), [("relax", True), ("vc-relax", False)])
+def test_a_relaxed_geometry_is_taken_over_and_its_density_unless_the_cell_changed(
+    process, ground_state, calculation, goes_on
+):
+    made, submitted = process(relax={"pw": {"CONTROL": {"calculation": calculation}}})
+    made.should_cycle()
+    assert made.should_relax()
+    before = orm.load_node(made.ctx.structure_pk)
+    moved = before.get_ase()
+    moved.positions[0] += [0.05, 0.0, 0.0]
+    outputs = {**ground_state([2, 3]), "output_structure": orm.StructureData(ase=moved)}
+    made.ctx.relax = end(made.run_relax()["relax"], outputs)
+    assert submitted[-1]["pw"].parameters["CONTROL"]["calculation"] == calculation
+    assert made.inspect_relax() is None
+    made.run_scf()
+    scf = submitted[-1]["pw"]
+    np.testing.assert_allclose(scf.structure.get_ase().positions, moved.positions, atol=1e-6)
+    assert interactions_of(scf.structure) == interactions_of(before)
+    assert scf.structure.get_site_kindnames() == before.get_site_kindnames()
+    assert ("parent_folder" in scf) is goes_on
+    assert ("starting_ns_eigenvalue" in scf.parameters["SYSTEM"]) is not goes_on
+
+
+def test_a_failed_relaxation_ends_the_work_chain(process):
+    made, _ = process(relax={})
+    made.should_cycle()
+    made.ctx.relax = end(made.run_relax()["relax"], {}, exit_status=401)
+    assert made.inspect_relax().status == 300
 
 
 @pytest.mark.parametrize(("part", "status"), [("scf", 301), ("tight", 301), ("hp", 302)])
@@ -334,6 +430,8 @@ def test_bad_input_is_refused_before_submission(build, lithium_first):
         (lithium_first, {"pattern": [2, 2]}, "total charge"),
         (lithium_first, {"on_pattern_change": "ignore"}, "choose one of report, refuse"),
         (lithium_first, {"insulator": "maybe"}, "choose one of auto, true, false"),
+        (lithium_first, {"max_cycles": 0}, "max_cycles is 0; give a number from 1"),
+        (lithium_first, {"max_attempts": 0}, "max_attempts is 0; give a number from 1"),
     ):
         with pytest.raises(ValueError, match=says):
             instantiate_process(
