@@ -54,6 +54,11 @@ class IonicStep:
         scf_converged: whether self-consistency was reached.
         scf_iterations: number of SCF iterations of the step.
         temperature: instantaneous temperature in K (molecular dynamics), or None.
+        time: time since the start of the run in fs (molecular dynamics), or None.
+        kinetic_energy: of the ions in eV (molecular dynamics), or None.
+        conserved_quantity: kinetic plus potential energy in eV, as printed (molecular dynamics), or None.
+        total_magnetization: in μB per cell, or None when not printed.
+        absolute_magnetization: in μB per cell, or None when not printed.
     """
 
     index: int
@@ -67,3 +72,8 @@ class IonicStep:
     scf_converged: bool
     scf_iterations: int
     temperature: float | None = None
+    time: float | None = None
+    kinetic_energy: float | None = None
+    conserved_quantity: float | None = None
+    total_magnetization: float | None = None
+    absolute_magnetization: float | None = None
