@@ -10,9 +10,9 @@ from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
 
-__all__ = ("RedoxPwBaseWorkChain",)
+__all__ = ("SLOSHING_REMEDIES", "RedoxPwBaseWorkChain")
 
-_SLOSHING_REMEDIES: tuple[dict[str, object], ...] = (
+SLOSHING_REMEDIES: tuple[dict[str, object], ...] = (
     {"mixing_beta": 0.2, "mixing_ndim": 12},
     {"mixing_mode": "local-TF", "mixing_beta": 0.2, "mixing_ndim": 16, "electron_maxstep": 200},
     {"mixing_mode": "local-TF", "mixing_beta": 0.1, "mixing_ndim": 20, "electron_maxstep": 300},
@@ -65,9 +65,9 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
     )
     def handle_sloshing(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Change the mixing step by step, from where the first attempt began: the pattern's seeds apply again."""
-        if self.ctx.remedies_tried >= len(_SLOSHING_REMEDIES):
+        if self.ctx.remedies_tried >= len(SLOSHING_REMEDIES):
             return None
-        remedy = _SLOSHING_REMEDIES[self.ctx.remedies_tried]
+        remedy = SLOSHING_REMEDIES[self.ctx.remedies_tried]
         self.ctx.remedies_tried += 1
         self.ctx.inputs.parameters["ELECTRONS"].update(remedy)
         if "output_structure" in calculation.outputs:

@@ -8,8 +8,9 @@ from aiida.engine import calcfunction
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.split import split_tail
+from aiida_redoxmlp.dataset.subsampling import decorrelated
 
-__all__ = ("merge_datasets", "split_dataset")
+__all__ = ("merge_datasets", "split_dataset", "subsample_dataset")
 
 
 @calcfunction
@@ -24,3 +25,18 @@ def split_dataset(dataset: DatasetData, test_fraction: orm.Float) -> dict[str, D
     """Hold out the last share of every trajectory: outputs ``training`` and ``test``."""
     training, test = split_tail(dataset.frames, test_fraction.value)
     return {"training": DatasetData.from_frames(training), "test": DatasetData.from_frames(test)}
+
+
+@calcfunction
+def subsample_dataset(dataset: DatasetData, settings: orm.Dict) -> dict[str, orm.Data]:
+    """Keep frames that are independent of each other, of every pattern.
+
+    Args:
+        dataset: frames of trajectories.
+        settings: arguments of :func:`~aiida_redoxmlp.dataset.subsampling.decorrelated`.
+
+    Returns:
+        ``dataset`` and ``summary``.
+    """
+    kept, summary = decorrelated(Dataset(dataset.frames), **settings.get_dict())
+    return {"dataset": DatasetData.from_frames(kept.frames), "summary": orm.Dict(summary)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
+from aiida.common import CalcInfo
+from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida_quantumespresso.calculations.pw import PwCalculation
 from pydantic import ValidationError
@@ -14,7 +16,7 @@ from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.errors import InputError, explain
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 
-__all__ = ("RedoxPwCalculation",)
+__all__ = ("RedoxPwCalculation", "validate_redox")
 
 
 def validate_redox(node: orm.Dict | None, _: Any) -> str | None:
@@ -31,7 +33,10 @@ def validate_redox(node: orm.Dict | None, _: Any) -> str | None:
 
 
 class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
-    """A pw.x run whose parser also digitises the oxidation states of every ionic step."""
+    """A pw.x run whose parser also digitises the oxidation states of every ionic step.
+
+    The text that pw.x prints is read and not stored: the occupations of every SCF iteration are in it.
+    """
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -46,6 +51,13 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
             help="Total charge, allowed and fixed oxidation states: the fields of "
             "`aiida_redoxmlp.redox.chemistry.RedoxChemistry`. The defaults are the usual states of each element.",
         )
+        spec.input(
+            "keep_stdout",
+            valid_type=orm.Bool,
+            serializer=orm.to_aiida_type,
+            default=lambda: orm.Bool(False),
+            help="Keep what pw.x printed, compressed, as the output `stdout`; without frames it is kept anyway.",
+        )
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.pw")
         spec.output(
             "oxidation_states",
@@ -54,3 +66,12 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
             help="States of every ionic step.",
         )
         spec.output("frames", valid_type=DatasetData, required=False, help="Every ionic step as a labelled frame.")
+        spec.output("stdout", valid_type=orm.SinglefileData, required=False, help="What pw.x printed, gzip.")
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Have the text that pw.x prints brought for the parser only."""
+        info: CalcInfo = super().prepare_for_submission(folder)
+        printed = self.metadata.options.output_filename
+        info.retrieve_list = [name for name in info.retrieve_list or [] if name != printed]
+        info.retrieve_temporary_list = [*(info.retrieve_temporary_list or []), printed]
+        return info

@@ -17,6 +17,22 @@ __all__ = ("load_config",)
 _Config = TypeVar("_Config", bound=MaterialConfig)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML in which a key that is given twice is a mistake, not the second value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping, unless it names a key twice."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice; give it once", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def load_config(path: Path, model: type[_Config]) -> _Config:
     """Read and validate a configuration file.
 
@@ -28,7 +44,7 @@ def load_config(path: Path, model: type[_Config]) -> _Config:
         ConfigurationError: naming the file, the key, what was given and what is allowed.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)  # noqa: S506 - a safe loader
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror}); give an existing YAML file.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -2,54 +2,127 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiida import orm
 from aiida.engine import ExitCode
 from aiida_quantumespresso.parsers.pw import PwParser
 
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.data.trajectory import trajectory_from_steps
 from aiida_redoxmlp.dataset.labelling import frames_from_steps
 from aiida_redoxmlp.errors import InputError, OutputFormatError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.redox.pw_output import read_pw_output
+from aiida_redoxmlp.redox.pw_output import PwOutput, read_pw_output
+from aiida_redoxmlp.redox.pw_output_ends import without_the_middle
 
 __all__ = ("RedoxPwParser",)
 
 
 class RedoxPwParser(PwParser):  # type: ignore[misc]
-    """The usual outputs of pw.x plus ``oxidation_states`` and ``frames``."""
+    """The usual outputs of pw.x plus ``oxidation_states`` and ``frames``.
+
+    The trajectory of molecular dynamics is read step by step; aiida-quantumespresso sees the beginning and the end of
+    what pw.x printed then, which is all it needs for its other outputs.
+    """
+
+    _steps: PwOutput | None = None
+    _shown: orm.FolderData | None = None
+
+    @property
+    def retrieved(self) -> orm.FolderData:
+        """The retrieved files, with the text that pw.x printed among them."""
+        return self._shown or super().retrieved
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Parse the retrieved files: aiida-quantumespresso's outputs first, then the occupations."""
-        exit_code: ExitCode | None = super().parse(**kwargs)
-        try:
-            self.parse_occupations()
-        except (InputError, OutputFormatError) as error:
-            self.logger.warning(f"No oxidation states: {error}")
+        with self._printed(kwargs.get("retrieved_temporary_folder")) as path:
+            if path is None:
+                parsed: ExitCode | None = super().parse(**kwargs)
+                return parsed
+            try:
+                self._steps = read_pw_output(path)
+            except OutputFormatError as error:
+                self.logger.warning(f"No oxidation states: {error}")
+            self._show(path)
+            exit_code: ExitCode | None = super().parse(**kwargs)
+            if self._steps is not None:
+                self._parse_occupations(self._steps)
+            if self._is_to_be_kept():
+                self.out("stdout", _compressed(path))
         return exit_code
 
-    def parse_occupations(self) -> None:
+    @contextmanager
+    def _printed(self, temporary_folder: str | None) -> Iterator[Path | None]:
+        """Give the path of what pw.x printed, or None where nothing was brought."""
+        name = self.node.get_option("output_filename")
+        if temporary_folder is not None and (Path(temporary_folder) / name).is_file():
+            yield Path(temporary_folder) / name
+        elif name in super().retrieved.base.repository.list_object_names():
+            with super().retrieved.base.repository.as_path(name) as path:
+                yield path
+        else:
+            yield None
+
+    def _show(self, path: Path) -> None:
+        """Put what pw.x printed where aiida-quantumespresso looks for it."""
+        shown = orm.FolderData()
+        name = self.node.get_option("output_filename")
+        stored = super().retrieved.base.repository
+        for other in stored.list_object_names():
+            if other != name:
+                shown.base.repository.put_object_from_bytes(stored.get_object_content(other, mode="rb"), other)
+        text = without_the_middle(path) if self.get_calculation_type() == "md" else path.read_bytes()
+        shown.base.repository.put_object_from_bytes(text, name)
+        self._shown = shown
+
+    def _is_to_be_kept(self) -> bool:
+        """Whether the text is asked for, or the only thing there is to look at."""
+        return "frames" not in self.outputs or (
+            "keep_stdout" in self.node.inputs and self.node.inputs.keep_stdout.value
+        )
+
+    def build_output_trajectory(
+        self, parsed_trajectory: Any, structure: orm.StructureData
+    ) -> orm.TrajectoryData | None:
+        """Return the trajectory: of molecular dynamics from all its steps, of other runs as aiida-quantumespresso."""
+        if self.get_calculation_type() != "md":
+            trajectory: orm.TrajectoryData = super().build_output_trajectory(parsed_trajectory, structure)
+            return trajectory
+        return trajectory_from_steps(self._steps.steps) if self._steps is not None and self._steps.steps else None
+
+    def validate_dynamics(self, _trajectory: Any, _parameters: Any, logs: Any) -> ExitCode | None:
+        """Return an exit code for dynamics that ended because an SCF cycle did not converge."""
+        if self.get_calculation_type() == "md" and "ERROR_ELECTRONIC_CONVERGENCE_NOT_REACHED" in logs.error:
+            failed: ExitCode = self.exit_codes.ERROR_IONIC_CYCLE_ELECTRONIC_CONVERGENCE_NOT_REACHED
+            return failed
+        return None
+
+    def _parse_occupations(self, output: PwOutput) -> None:
         """Digitise every whole ionic step and attach states and frames."""
-        inputs = self.node.inputs
-        chemistry = RedoxChemistry.model_validate(inputs.redox.get_dict() if "redox" in inputs else {})
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "pw.out"
-            path.write_bytes(
-                self.retrieved.base.repository.get_object_content(self.node.get_option("output_filename"), mode="rb")
-            )
-            output = read_pw_output(path)
+        chemistry = RedoxChemistry.model_validate(
+            self.node.inputs.redox.get_dict() if "redox" in self.node.inputs else {}
+        )
         for warning in output.warnings:
             self.logger.warning(warning)
-        labelled = frames_from_steps(
-            output.steps,
-            total_charge=chemistry.total_charge,
-            table=chemistry.table(),
-            group=self.node.uuid,
-            source=self.node.uuid,
-        )
+        try:
+            labelled = frames_from_steps(
+                output.steps,
+                total_charge=chemistry.total_charge,
+                table=chemistry.table(),
+                group=self.node.uuid,
+                source=self.node.uuid,
+            )
+        except InputError as error:
+            self.logger.warning(f"No oxidation states: {error}")
+            return
         for skipped in labelled.skipped:
             self.logger.warning(f"Ionic step {skipped.step} gives no frame: {skipped.reason}.")
         if not labelled.frames:
@@ -60,3 +133,12 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
             "oxidation_states",
             OxidationStatesData.from_assignments(labelled.assignments, steps, output.steps[0].symbols),
         )
+
+
+def _compressed(path: Path) -> orm.SinglefileData:
+    """Return the text as a compressed file that is not stored yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / f"{path.name}.gz"
+        with path.open("rb") as plain, gzip.open(packed, "wb") as stream:
+            shutil.copyfileobj(plain, stream)
+        return orm.SinglefileData(packed)

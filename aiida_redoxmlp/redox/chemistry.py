@@ -109,6 +109,24 @@ class RedoxChemistry(BaseModel):
             if Species(symbols[site], state).label in self.low_spin
         )
 
+    def why_never(self, symbols: Sequence[str]) -> str | None:
+        """Return the sentence that says why no pattern closes the charge, or None when one does."""
+        try:
+            sites, background = self.sites_and_background(symbols)
+        except InputError as error:
+            return str(error)
+        allowed = self.allowed_on(symbols)
+        reached = {sum(background)}
+        for site in sites:
+            reached = {charge + state for charge in reached for state in allowed[symbols[site]]}
+        if self.total_charge in reached:
+            return None
+        nearest = min(reached, key=lambda charge: abs(charge - self.total_charge))
+        return (
+            f"No allowed states of the redox sites give the total charge {self.total_charge:+d}; the nearest they "
+            f"reach is {nearest:+d}: change the composition, the charge or `allowed_states`."
+        )
+
     def why_not(self, symbols: Sequence[str], states: Sequence[int]) -> str | None:
         """Return the sentence that says why a pattern does not fit a structure, or None when it does."""
         try:

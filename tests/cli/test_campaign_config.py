@@ -54,6 +54,9 @@ def test_value_that_is_not_allowed_is_told_with_the_alternatives(tmp_path, conte
 def test_missing_file_broken_yaml_and_empty_file_are_one_sentence_each(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_config(tmp_path / "absent.yaml", CampaignConfig)
+    (tmp_path / "twice.yaml").write_text("protocol: demo\nprotocol: fast\n")
+    with pytest.raises(ConfigurationError, match="'protocol' is given twice; give it once"):
+        load_config(tmp_path / "twice.yaml", CampaignConfig)
     (tmp_path / "broken.yaml").write_text("a: [1,")
     with pytest.raises(ConfigurationError, match="not valid YAML"):
         load_config(tmp_path / "broken.yaml", CampaignConfig)
