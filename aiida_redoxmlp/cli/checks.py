@@ -10,7 +10,6 @@ from aiida import orm
 from aiida_pseudo.data.pseudo.upf import UpfData
 from ase import Atoms
 
-from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.neighbours import split_manifold
@@ -74,18 +73,23 @@ def check_projectors(hubbard: HubbardConfig, pseudos: Mapping[str, UpfData]) -> 
             )
 
 
-def chosen_pattern(config: HubbardRunConfig, atoms: Atoms) -> list[int]:
+def chosen_pattern(chemistry: RedoxChemistry, atoms: Atoms, wanted: list[int] | None, key: str) -> list[int]:
     """Return the wanted pattern, or the only one that closes the charge up to symmetry.
+
+    Args:
+        chemistry: charges of the elements.
+        atoms: the structure.
+        wanted: states of the redox sites, or None.
+        key: name of the key that chooses.
 
     Raises:
         InputError: if the wanted pattern does not fit, or none is given where there are several.
     """
     symbols = atoms.get_chemical_symbols()
-    chemistry = config.redox
-    if config.pattern is not None:
-        if sentence := chemistry.why_not(symbols, config.pattern):
+    if wanted is not None:
+        if sentence := chemistry.why_not(symbols, wanted):
             raise InputError(sentence)
-        return config.pattern
+        return wanted
     sites, background = chemistry.sites_and_background(symbols)
     allowed = chemistry.allowed_on(symbols)
     charge = chemistry.total_charge - sum(background)
@@ -98,7 +102,7 @@ def chosen_pattern(config: HubbardRunConfig, atoms: Atoms) -> list[int]:
         more = ", …" if number > len(listed) else ""
         raise InputError(
             f"{number} patterns of the redox sites {list(sites)} close the charge and are not equivalent by symmetry, "
-            f"{', '.join(map(str, listed))}{more}; choose one with `pattern`."
+            f"{', '.join(map(str, listed))}{more}; choose with `{key}`."
         )
     return list(orbits[0].representative.states)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from aiida import orm
@@ -11,14 +12,16 @@ from pydantic import ValidationError
 
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_same_computer, chosen_pattern
+from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure, read_structure
 from aiida_redoxmlp.errors import ConfigurationError, InputError, explain
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
+from aiida_redoxmlp.workchains.dynamics import DynamicsWorkChain
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 
-__all__ = ("campaign_builder", "hubbard_builder", "load_code")
+__all__ = ("campaign_builder", "dynamics_builder", "hubbard_builder", "load_code")
 
 
 def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
@@ -58,7 +61,7 @@ def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
     """
     atoms = read_structure(config)
     check_physics(config, atoms)
-    pattern = chosen_pattern(config, atoms)
+    pattern = chosen_pattern(config.redox, atoms, config.pattern, "pattern")
     structure = hubbard_structure(atoms, config.hubbard)
     pw_code, hp_code = load_code(config.codes.pw), load_code(config.codes.hp)
     check_same_computer((pw_code, hp_code))
@@ -73,6 +76,28 @@ def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
         hp_options=config.resources.hp.options(),
     )
     check_projectors(config.hubbard, builder.pseudos)
+    return cast("ProcessBuilder", builder)
+
+
+def dynamics_builder(config: DynamicsRunConfig) -> ProcessBuilder:
+    """Return the builder of molecular dynamics.
+
+    Raises:
+        InputError: one sentence on the first thing that cannot work.
+    """
+    atoms = read_structure(config)
+    check_physics(config, atoms)
+    wishes: Sequence[list[int] | None] = config.patterns or [None]
+    patterns = [chosen_pattern(config.redox, atoms, wish, "patterns") for wish in wishes]
+    builder = _made(
+        DynamicsWorkChain,
+        config.model_copy(update={"overrides": config.laid_over()}),
+        code=load_code(config.codes.pw),
+        structure=hubbard_structure(atoms, config.hubbard),
+        patterns=patterns,
+        options=config.resources.dft.options(),
+    )
+    check_projectors(config.hubbard, builder.trajectory.pseudos)
     return cast("ProcessBuilder", builder)
 
 

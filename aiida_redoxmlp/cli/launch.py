@@ -13,9 +13,10 @@ from rich.console import Console
 
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.config_file import load_config
+from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.hubbard_table import hubbard_table
-from aiida_redoxmlp.cli.inputs import campaign_builder, hubbard_builder
+from aiida_redoxmlp.cli.inputs import campaign_builder, dynamics_builder, hubbard_builder
 from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.profile import ensure_daemon, ensure_profile
 from aiida_redoxmlp.cli.reports import write_report_of
@@ -63,6 +64,23 @@ def hubbard(config: Path, **options: Any) -> None:
         content = node.outputs.cycles.get_dict()
         outcome = "agree with themselves" if content["converged"] else f"have not settled ({content['reason']})"
         click.echo(f"U and V of {settings.material} {outcome} after {len(content['cycles'])} cycles.")
+
+
+@launch.command()
+@_options
+def dynamics(config: Path, **options: Any) -> None:
+    """Run DFT+U+V molecular dynamics and read the oxidation states of every step."""
+    settings = load_config(config, DynamicsRunConfig)
+    ensure_profile()
+    node = _run(dynamics_builder(settings), settings, config, **options)
+    if node is not None:
+        described = [events.get_dict() for events in node.outputs.events.values()]
+        switches = sum(len(one["events"]) for one in described)
+        steps = sum(one["n_steps"] for one in described)
+        click.echo(
+            f"{settings.material}: {switches} switches of oxidation states in {steps} steps; "
+            f"{node.outputs.dataset.n_frames} of {node.outputs.frames.n_frames} labelled steps are independent."
+        )
 
 
 def _run(

@@ -19,7 +19,7 @@ from aiida_redoxmlp.redox.switch_events import (
 )
 from aiida_redoxmlp.redox.trajectory_states import StatesAlongTrajectory
 
-__all__ = ("StateRun", "TrajectoryPicture", "deciding_levels", "picture_of")
+__all__ = ("StateRun", "TrajectoryPicture", "deciding_levels", "envelope", "picture_of")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,27 @@ def deciding_levels(
     first_full = np.clip(n_levels - (valence_electrons - states), 0, n_levels) + 1
     rows = np.arange(n_steps)
     return padded[rows, first_full], padded[rows, first_full - 1]
+
+
+def envelope(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """Return the rows that draw the same line as all of them, where there are more rows than pixels.
+
+    First and last row, and of each of ``most`` equal pieces the rows of its smallest and its largest value.
+
+    Args:
+        values: shape (n_rows,); nan is not drawn.
+        most: number of pieces; with fewer than three rows a piece all rows are returned.
+    """
+    n_rows = len(values)
+    width = n_rows // most
+    if width < 3:
+        return np.arange(n_rows)
+    pieces = values[: width * most].reshape(most, width)
+    starts = width * np.arange(most)
+    lowest = starts + np.where(np.isnan(pieces), np.inf, pieces).argmin(axis=1)
+    highest = starts + np.where(np.isnan(pieces), -np.inf, pieces).argmax(axis=1)
+    rest = np.arange(width * most, n_rows)
+    return np.unique(np.concatenate([[0], lowest, highest, rest, [n_rows - 1]])).astype(np.intp)
 
 
 def _runs(trajectory: StatesAlongTrajectory, row: int) -> list[StateRun]:

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.switch_events import DEFAULT_MIN_DWELL
 from aiida_redoxmlp.redox.trajectory_states import StatesAlongTrajectory
 from aiida_redoxmlp.report.figures.style import AMBIGUOUS, DFT, TEXT, new_figure, species_colours
-from aiida_redoxmlp.report.trajectory_levels import TrajectoryPicture, picture_of
+from aiida_redoxmlp.report.trajectory_levels import TrajectoryPicture, envelope, picture_of
 
 __all__ = ("plot_trajectory",)
 
@@ -23,6 +24,9 @@ _FEW_STEPS = 60
 
 _MANY_STEPS = 4000
 """Steps from which lines are pixels also in vector formats, which else get slow to open."""
+
+_PIECES = 2500
+"""Pieces of a long line of which only the extremes are drawn, more than a picture has pixels across."""
 
 _STRIP_INCH, _STRIPS_MOST_INCH, _MOST_NAMES = 0.3, 6.0, 24
 _OTHER_LEVELS = "#BDBDBD"
@@ -109,34 +113,27 @@ def _draw_strips(axis: Any, picture: TrajectoryPicture, colours: dict[str, str])
 def _draw_levels(axis: Any, picture: TrajectoryPicture, colours: dict[str, str]) -> None:
     trajectory = picture.trajectory
     steps = trajectory.steps
-    many = len(steps) > _MANY_STEPS
     for threshold, width in picture.bands:
         axis.axhspan(threshold - width, threshold + width, color=_BAND, alpha=_BAND_ALPHA, linewidth=0, zorder=1.2)
         axis.axhline(threshold, color=DFT, linewidth=0.8, linestyle=":", zorder=1.3)
-    others = trajectory.eigenvalues.reshape(len(steps), -1)
-    axis.plot(
-        steps,
-        others,
-        color=_OTHER_LEVELS,
-        linewidth=0.5,
-        marker="_" if len(steps) == 1 else None,
-        zorder=1.6,
-        rasterized=many,
-    )
+    for values in trajectory.eigenvalues.reshape(len(steps), -1).T:
+        _line(
+            axis, steps, values, color=_OTHER_LEVELS, linewidth=0.5, marker="_" if len(steps) == 1 else None, zorder=1.6
+        )
     for run in picture.runs:
-        inside = (steps > run.start) & (steps < run.start + run.length)
+        first, last = np.searchsorted(steps, [run.start, run.start + run.length])
         colour = colours[run.species]
         for values, face in ((picture.last_full, colour), (picture.first_empty, "white")):
-            axis.plot(
-                steps[inside],
-                values[inside, run.row],
+            _line(
+                axis,
+                steps[first:last],
+                values[first:last, run.row],
                 color=colour,
-                linewidth=0.8 if many else 1.4,
+                linewidth=0.8 if len(steps) > _MANY_STEPS else 1.4,
                 marker="o" if len(steps) <= _FEW_STEPS else None,
                 markersize=5,
                 markerfacecolor=face,
                 zorder=3,
-                rasterized=many,
             )
     axis.set_ylim(-0.03, 1.06)
     axis.set_ylabel("occupation")
@@ -148,14 +145,7 @@ def _draw_below(axis: Any, picture: TrajectoryPicture) -> None:
     values, label = trajectory.temperatures, "temperature / K"
     if values is None:
         values, label = 1000 * (trajectory.energies - np.nanmin(trajectory.energies)), "energy above\nlowest / meV"
-    axis.plot(
-        steps,
-        values,
-        color=DFT,
-        linewidth=1.0,
-        marker="." if len(steps) <= _FEW_STEPS else None,
-        rasterized=len(steps) > _MANY_STEPS,
-    )
+    _line(axis, steps, values, color=DFT, linewidth=1.0, marker="." if len(steps) <= _FEW_STEPS else None)
     for before, after in sorted({event.interval for event in picture.events}):
         inside = (steps >= before) & (steps <= after) & np.isfinite(values)
         axis.plot(
@@ -168,6 +158,11 @@ def _draw_below(axis: Any, picture: TrajectoryPicture) -> None:
             zorder=4,
         )
     axis.set_ylabel(label)
+
+
+def _line(axis: Any, steps: NDArray[np.int64], values: NDArray[np.float64], **style: Any) -> None:
+    rows = envelope(values, _PIECES)
+    axis.plot(steps[rows], values[rows], rasterized=len(steps) > _MANY_STEPS, **style)
 
 
 def _mark(axis: Any, picture: TrajectoryPicture) -> None:

@@ -39,27 +39,27 @@ def test_every_example_can_work(path, aiida_profile):
     atoms = atoms_of(config)
     check_physics(config, atoms)
     symbols = atoms.get_chemical_symbols()
-    assert config.redox.why_not(symbols, chosen_pattern(config, atoms)) is None
+    assert config.redox.why_not(symbols, chosen_pattern(config.redox, atoms, config.pattern, "pattern")) is None
     assert hubbard_structure(atoms, config.hubbard).hubbard.parameters
 
 
 def test_patterns_that_are_one_by_symmetry_need_no_choice():
     config = config_of("hubbard-limnpo4", pattern=None)
-    assert chosen_pattern(config, atoms_of(config)) == [2, 3]
+    assert chosen_pattern(config.redox, atoms_of(config), config.pattern, "pattern") == [2, 3]
 
 
 def test_several_patterns_have_to_be_chosen_from():
     config = config_of("hubbard-nio", redox={"allowed_states": {"Ni": [1, 2, 3]}})
     with pytest.raises(InputError, match=r"^2 patterns .* \[1, 3\], \[2, 2\]; choose one with `pattern`\.$"):
-        chosen_pattern(config, atoms_of(config))
+        chosen_pattern(config.redox, atoms_of(config), config.pattern, "pattern")
     chosen = config.model_copy(update={"pattern": [3, 1]})
-    assert chosen_pattern(chosen, atoms_of(config)) == [3, 1]
+    assert chosen_pattern(chosen.redox, atoms_of(config), chosen.pattern, "pattern") == [3, 1]
 
 
 def test_a_pattern_that_does_not_close_the_charge_is_refused():
     config = config_of("hubbard-limnpo4", pattern=[3, 3])
     with pytest.raises(InputError, match=r"choose states that add up to \+5"):
-        chosen_pattern(config, atoms_of(config))
+        chosen_pattern(config.redox, atoms_of(config), config.pattern, "pattern")
 
 
 def test_a_redox_element_without_u_is_refused():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch
 
@@ -13,7 +15,7 @@ from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 from aiida_redoxmlp.redox.trajectory_states import states_along
 from aiida_redoxmlp.report.figures.trajectories import levels_of
-from aiida_redoxmlp.report.trajectory_levels import deciding_levels, picture_of
+from aiida_redoxmlp.report.trajectory_levels import deciding_levels, envelope, picture_of
 from aiida_redoxmlp.report.trajectory_plot import plot_trajectory
 from tests.redox.trajectory_drafts import drafted
 
@@ -99,6 +101,23 @@ def test_an_empty_and_a_full_shell_lack_a_level():
     assert np.isnan(full).tolist() == [True, False, False]
     assert np.isnan(empty).tolist() == [False, False, True]
     assert (empty[0], full[2]) == (0.4, 0.0)
+
+
+@given(st.integers(1, 400), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_the_envelope_keeps_ends_and_extremes(n_rows, most, seed):
+    values = np.random.default_rng(seed).normal(size=n_rows)
+    rows = envelope(values, most)
+    assert (np.diff(rows) > 0).all()
+    assert (rows[0], rows[-1]) == (0, n_rows - 1)
+    assert len(rows) <= max(3 * most, 2 + 3 * most) + most
+    for start in range(0, n_rows // most * most, max(1, n_rows // most)):
+        piece = slice(start, start + max(1, n_rows // most))
+        kept = values[rows[(rows >= piece.start) & (rows < piece.stop)]]
+        assert (kept.min(), kept.max()) == (values[piece].min(), values[piece].max())
+
+
+def test_the_envelope_of_nothing_is_drawn_as_nothing():
+    assert np.isnan(np.full(100, np.nan)[envelope(np.full(100, np.nan), 5)]).all()
 
 
 def test_a_relaxation_shows_its_energy():
