@@ -185,7 +185,7 @@ def _mark(axis: Any, picture: TrajectoryPicture) -> None:
 def _set_steps(axis: Any, trajectory: StatesAlongTrajectory) -> None:
     half = 0.5 * float(np.median(np.diff(trajectory.steps))) if len(trajectory) > 1 else 0.5
     axis.set_xlim(float(trajectory.steps[0]) - half, float(trajectory.steps[-1]) + half)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axis.set_xlabel("ionic step, from 0")
 
 

@@ -50,7 +50,7 @@ def test_patterns_that_are_one_by_symmetry_need_no_choice():
 
 def test_several_patterns_have_to_be_chosen_from():
     config = config_of("hubbard-nio", redox={"allowed_states": {"Ni": [1, 2, 3]}})
-    with pytest.raises(InputError, match=r"^2 patterns .* \[1, 3\], \[2, 2\]; choose one with `pattern`\.$"):
+    with pytest.raises(InputError, match=r"^2 patterns .* \[1, 3\], \[2, 2\]; choose with `pattern`\.$"):
         chosen_pattern(config.redox, atoms_of(config), config.pattern, "pattern")
     chosen = config.model_copy(update={"pattern": [3, 1]})
     assert chosen_pattern(chosen.redox, atoms_of(config), chosen.pattern, "pattern") == [3, 1]

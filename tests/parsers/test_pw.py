@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,30 @@ PW = Path(__file__).parents[1] / "fixtures" / "pw"
 
 @pytest.fixture
 def parse(make_calculation, demo_structure, chemistry):
-    def run(folder, *, calculation, stdout=None):
+    def run(folder, *, calculation, stdout=None, temporary=None, **inputs):
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh([1, 1, 1])
         text = (PW / folder / "pw.out").read_text() if stdout is None else stdout
+        retrieved = {"data-file-schema.xml": (PW / folder / "data-file-schema.xml").read_bytes()}
+        if temporary is None:
+            retrieved["aiida.out"] = text
+        else:
+            (temporary / "aiida.out").write_text(text)
         node = make_calculation(
             "redoxmlp.pw",
-            {"aiida.out": text, "data-file-schema.xml": (PW / folder / "data-file-schema.xml").read_bytes()},
+            retrieved,
             inputs={
                 "structure": demo_structure,
                 "kpoints": kpoints,
                 "parameters": orm.Dict({"CONTROL": {"calculation": calculation}}),
                 "redox": orm.Dict(chemistry),
+                **inputs,
             },
             output_filename="aiida.out",
         )
-        return ParserFactory("redoxmlp.pw").parse_from_node(node, store_provenance=False)
+        return ParserFactory("redoxmlp.pw").parse_from_node(
+            node, store_provenance=False, retrieved_temporary_folder=temporary
+        )
 
     return run
 
@@ -60,3 +69,43 @@ def test_truncated_output_keeps_whole_frames_and_fails(parse):
     frames = outputs["frames"].frames
     assert 4 <= len(frames) < 8
     assert all(np.isfinite(frame.forces).all() for frame in frames)
+
+
+def test_the_text_is_read_from_the_temporary_folder_and_not_kept(parse, tmp_path):
+    outputs, node = parse("md", calculation="md", temporary=tmp_path)
+    assert node.is_finished_ok, node.exit_message
+    assert outputs["frames"].n_frames == 8
+    assert outputs["output_parameters"]["energy"] == pytest.approx(outputs["frames"].frames[-1].energy, abs=1e-3)
+    assert "stdout" not in outputs
+
+
+def test_the_text_is_kept_compressed_where_that_is_asked_for(parse, tmp_path):
+    outputs, _ = parse("scf_afm", calculation="scf", temporary=tmp_path, keep_stdout=orm.Bool(True))
+    packed = outputs["stdout"].get_content(mode="rb")
+    assert gzip.decompress(packed) == (PW / "scf_afm" / "pw.out").read_bytes()
+
+
+def test_the_text_is_kept_where_there_is_nothing_else_to_look_at(parse, tmp_path):
+    text = (PW / "scf_afm" / "pw.out").read_text()
+    outputs, node = parse("scf_afm", calculation="scf", stdout=text[: len(text) // 3], temporary=tmp_path)
+    assert node.exit_status != 0
+    assert "frames" not in outputs
+    assert gzip.decompress(outputs["stdout"].get_content(mode="rb")).decode() == text[: len(text) // 3]
+
+
+def test_dynamics_give_a_trajectory_with_its_series(parse):
+    trajectory = parse("md", calculation="md")[0]["output_trajectory"]
+    assert trajectory.get_array("steps").tolist() == list(range(8))
+    assert trajectory.get_array("positions").shape == (8, 13, 3)
+    assert trajectory.get_array("temperatures")[0] == pytest.approx(600.0)
+    assert trajectory.get_array("scf_converged").all()
+    assert trajectory.get_array("final_forces").shape == (13, 3)
+
+
+def test_dynamics_whose_scf_cycle_gave_up_have_an_exit_code(parse):
+    text = (PW / "md" / "pw.out").read_text()
+    start = text.rindex("!    total energy")
+    gave_up = f"{text[:start]}     convergence NOT achieved after 100 iterations: stopping\n\n     JOB DONE.\n"
+    outputs, node = parse("md", calculation="md", stdout=gave_up)
+    assert node.exit_status == 510
+    assert outputs["output_trajectory"].get_array("steps").tolist() == list(range(7))
