@@ -21,11 +21,12 @@ from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.workchains.campaign_inputs import hubbard_inputs, label_inputs, set_runners
+from aiida_redoxmlp.workchains.campaign_inputs import inputs_of, set_runners
 from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
 __all__ = ("CampaignWorkChain",)
 
@@ -118,33 +119,42 @@ class CampaignWorkChain(WorkChain):
         builder.max_patterns = orm.Int(settings["max_patterns"])
         builder.test_fraction = orm.Float(settings["test_fraction"])
         builder.n_check = orm.Int(settings["n_check"])
+        shared = {
+            "redox": redox,
+            "pseudo_family": pseudo_family,
+            "protocol": protocol,
+            "magnetic_order": magnetic_order,
+        }
         tasks: dict[str, Task] = {"relax": "relax", "check": "scf"}
-        if settings["molecular_dynamics"]:
-            tasks["md"] = "md"
         for namespace, task in tasks.items():
-            builder[namespace] = label_inputs(
+            builder[namespace] = inputs_of(
+                LabelWorkChain,
                 pw_code,
                 structure,
-                redox=redox,
-                pseudo_family=pseudo_family,
                 task=task,
-                protocol=protocol,
                 overrides=settings["label"],
-                magnetic_order=magnetic_order,
                 options=dft_options,
+                **shared,
+            )
+        if settings["molecular_dynamics"]:
+            builder.md = inputs_of(
+                TrajectoryWorkChain,
+                pw_code,
+                structure,
+                overrides=merged({"label": settings["label"]}, settings["trajectory"]),
+                options=dft_options,
+                **shared,
             )
         if hp_code is not None:
-            builder.hubbard = hubbard_inputs(
-                pw_code,
-                hp_code,
-                structure,
-                redox=redox,
-                pseudo_family=pseudo_family,
-                protocol=protocol,
+            builder.hubbard = inputs_of(
+                HubbardWorkChain,
+                pw_code=pw_code,
+                hp_code=hp_code,
+                structure=structure,
                 overrides=settings["hubbard"],
-                magnetic_order=magnetic_order,
                 dft_options=dft_options,
                 hp_options=hp_options,
+                **shared,
             )
         set_runners(builder, settings, runner_code, training_options)
         return cast("ProcessBuilder", builder)
@@ -229,7 +239,8 @@ class CampaignWorkChain(WorkChain):
 
     def gather(self) -> Any:
         """Join the frames of every label that succeeded and hold some out."""
-        labels = self._succeeded("relax") + self._succeeded("md")
+        trajectories = [one for one in self.ctx.labels_md if "frames" in one.outputs]  # also those that ended early
+        labels = self._succeeded("relax") + trajectories
         count = len(self.ctx.labels_relax) + len(self.ctx.labels_md)
         if not labels:
             return self.exit_codes.ERROR_NO_LABELS.format(count=count)
@@ -333,16 +344,17 @@ class CampaignWorkChain(WorkChain):
         return list(batch)
 
     def _submit_labels(self, stage: str, batch: list[tuple[list[int], HubbardStructureData]]) -> dict[str, Any]:
-        """Submit one label a pattern and collect them under ``labels_<stage>``."""
+        """Submit one label (of stage md: one trajectory) a pattern and collect them under ``labels_<stage>``."""
+        work_chain = TrajectoryWorkChain if stage == "md" else LabelWorkChain
         submitted = {}
         for index, (states, structure) in enumerate(batch):
-            inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace=stage))
+            inputs = AttributeDict(self.exposed_inputs(work_chain, namespace=stage))
             inputs.structure = structure
             inputs.pattern = orm.List(states)
             inputs.redox = self.inputs.redox
             number = len(self.ctx[f"labels_{stage}"]) + index
             inputs.metadata.call_link_label = f"{stage}_{number}"
-            submitted[number] = self.submit(LabelWorkChain, **inputs)
+            submitted[number] = self.submit(work_chain, **inputs)
         for node in submitted.values():
             self.to_context(**{f"labels_{stage}": append_(node)})
         return ToContext()

@@ -5,48 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
-from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.protocols import merged
+from aiida_redoxmlp.workchains.trajectory_ports import PROVIDED_BY_CALLER
 
-__all__ = ("PROVIDED_BY_CAMPAIGN", "hubbard_inputs", "label_inputs", "set_runners")
-
-PROVIDED_BY_CAMPAIGN = ("structure", "pattern", "redox")
-"""Inputs of a label that the campaign fills in itself."""
+__all__ = ("inputs_of", "set_runners")
 
 
-def label_inputs(pw_code: orm.AbstractCode, structure: HubbardStructureData, **settings: Any) -> dict[str, Any]:
-    """Return the inputs of a label from its protocol, without those that the campaign fills in.
+def inputs_of(work_chain: Any, *arguments: Any, **settings: Any) -> dict[str, Any]:
+    """Return the inputs of a part from its protocol, without those that the campaign fills in.
 
     Args:
-        pw_code: a pw.x code.
-        structure: parent structure.
-        settings: passed to :meth:`LabelWorkChain.get_builder_from_protocol`.
+        work_chain: class of the part.
+        arguments: passed to its ``get_builder_from_protocol``.
+        settings: the same.
     """
-    builder = LabelWorkChain.get_builder_from_protocol(pw_code, structure, **settings)
+    builder = work_chain.get_builder_from_protocol(*arguments, **settings)
     inputs = builder._inputs(prune=True)  # noqa: SLF001 - a builder has no public way to hand its inputs on
-    return {key: value for key, value in inputs.items() if key not in PROVIDED_BY_CAMPAIGN}
-
-
-def hubbard_inputs(
-    pw_code: orm.AbstractCode, hp_code: orm.AbstractCode, structure: HubbardStructureData, **settings: Any
-) -> dict[str, Any]:
-    """Return the inputs of self-consistent U and V from their protocol, without those that the campaign fills in.
-
-    Args:
-        pw_code: a pw.x code.
-        hp_code: an hp.x code on the same computer.
-        structure: parent structure.
-        settings: passed to :meth:`HubbardWorkChain.get_builder_from_protocol`.
-    """
-    builder = HubbardWorkChain.get_builder_from_protocol(
-        pw_code=pw_code, hp_code=hp_code, structure=structure, **settings
-    )
-    inputs = builder._inputs(prune=True)  # noqa: SLF001 - a builder has no public way to hand its inputs on
-    return {key: value for key, value in inputs.items() if key not in (*PROVIDED_BY_CAMPAIGN, "metadata")}
+    return {key: value for key, value in inputs.items() if key not in (*PROVIDED_BY_CALLER, "metadata")}
 
 
 def set_runners(

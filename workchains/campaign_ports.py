@@ -10,9 +10,10 @@ from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.calculations.train import TrainCalculation
-from aiida_redoxmlp.workchains.campaign_inputs import PROVIDED_BY_CAMPAIGN
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
+from aiida_redoxmlp.workchains.trajectory_ports import PROVIDED_BY_CALLER
 
 __all__ = ("declare_inputs",)
 
@@ -47,19 +48,24 @@ def declare_inputs(spec: WorkChainSpec) -> None:
     )
     for namespace, text in {
         "relax": "Relaxation of every labelled pattern.",
-        "md": "Short MD that starts from every relaxed pattern.",
         "check": "Single point of the lowest patterns at the potential's geometry.",
     }.items():
         spec.expose_inputs(
             LabelWorkChain,
             namespace=namespace,
-            exclude=PROVIDED_BY_CAMPAIGN,
-            namespace_options={
-                "required": namespace != "md",
-                "populate_defaults": namespace != "md",
-                "help": text,
-            },
+            exclude=PROVIDED_BY_CALLER,
+            namespace_options={"help": text},
         )
+    spec.expose_inputs(
+        TrajectoryWorkChain,
+        namespace="md",
+        exclude=PROVIDED_BY_CALLER,
+        namespace_options={
+            "required": False,
+            "populate_defaults": False,
+            "help": "Molecular dynamics that starts from every relaxed pattern.",
+        },
+    )
     spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
     spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
     spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))

@@ -169,7 +169,7 @@ class DynamicsWorkChain(WorkChain):
             if not node.is_finished_ok:
                 self.report(f"run_{number}, {node.process_label}<{node.pk}>: {node.exit_message}")
             for name in ("trajectories", "oxidation_states", "events"):
-                for part, data in node.outputs.get(name, {}).items() if name in node.outputs else ():
+                for part, data in node.outputs[name].items() if name in node.outputs else ():
                     self.out(f"{name}.run_{number}_{part}", data)
             if "frames" in node.outputs:
                 frames[f"run_{number:04d}"] = node.outputs.frames

@@ -218,7 +218,7 @@ class HubbardWorkChain(WorkChain):
             return self._failed("ERROR_SCF_FAILED", node)
         if "oxidation_states" not in node.outputs:
             return self.exit_codes.ERROR_NO_OCCUPATIONS.format(cycle=self.ctx.cycle)
-        verdict = compare_with_wanted(node.outputs.oxidation_states, orm.List(self.ctx.wanted), orm.Int(-1)).get_dict()
+        verdict = compare_with_wanted(node.outputs.oxidation_states, orm.List(self.ctx.wanted)).get_dict()
         self.ctx.landed = verdict["landed"] and not verdict["ambiguous"]
         self.ctx.found = verdict["found"]
         if not self.ctx.landed:

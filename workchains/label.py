@@ -23,7 +23,7 @@ from aiida_redoxmlp.workchains.pw_inputs import kpoints_for, pseudos_and_cutoffs
 
 __all__ = ("LabelWorkChain", "Task")
 
-Task = Literal["scf", "relax", "vc-relax", "md"]
+Task = Literal["scf", "relax", "vc-relax"]
 
 _RETRY_STRENGTH = 2.0
 
@@ -41,7 +41,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
 
 
 class LabelWorkChain(WorkChain):
-    """Label a structure with DFT+U: a single point, a relaxation or a short MD, every ionic step a frame.
+    """Label a structure with DFT+U: a single point or a relaxation, every ionic step a frame.
 
     Landing on another pattern than the wanted one leads to a retry with stronger seeds; after the last attempt what
     was found is the label. Frames of every finished attempt are kept, each under the states DFT gave it.
@@ -86,7 +86,7 @@ class LabelWorkChain(WorkChain):
         spec.output("frames", valid_type=DatasetData, help="Every ionic step of every finished attempt.")
         spec.output("oxidation_states", valid_type=OxidationStatesData, help="States along the last attempt.")
         spec.output("verdict", valid_type=orm.Dict, help="Wanted pattern, pattern found, how sure.")
-        spec.output("structure", valid_type=orm.StructureData, required=False, help="Final structure (relax, md).")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="Final structure of a relaxation.")
         spec.output("parameters", valid_type=orm.Dict, help="pw.x's output parameters of the last attempt.")
         spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}).")
         spec.exit_code(
@@ -117,7 +117,7 @@ class LabelWorkChain(WorkChain):
             structure: structure with Hubbard parameters.
             redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
             pseudo_family: label of an installed aiida-pseudo family.
-            task: single point, relaxation (of the ions, or of the cell too) or molecular dynamics.
+            task: single point, or relaxation of the ions or of the cell too.
             pattern: wanted states; may be set on the builder later.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/label.yaml``.
@@ -195,9 +195,7 @@ class LabelWorkChain(WorkChain):
             self.report(f"attempt {self.ctx.attempt}: {node.process_label}<{node.pk}> failed: {failure.message}")
             self.ctx.gave_up = True
             return failure if self.ctx.verdict is None else None
-        task = self.inputs.pw.pw.parameters.get_dict()["CONTROL"]["calculation"]
-        step = 0 if task == "md" else -1  # in MD electrons may hop later, and that is data, not a miss
-        verdict = compare_with_wanted(node.outputs.oxidation_states, self.inputs.pattern, orm.Int(step))
+        verdict = compare_with_wanted(node.outputs.oxidation_states, self.inputs.pattern)
         self.ctx.verdict_pk = verdict.pk
         self.ctx.labelled_pk = node.pk
         self.ctx.verdict = verdict.get_dict()
@@ -240,23 +238,7 @@ class LabelWorkChain(WorkChain):
 
 
 def _with_task(parameters: dict[str, Any], task: Task, settings: dict[str, Any]) -> dict[str, Any]:
-    """Add what the task needs to pw.x's parameters; MD starts from Maxwell-Boltzmann velocities."""
+    """Add what the task needs to pw.x's parameters."""
     if task == "scf":
         return merged(parameters, {"CONTROL": {"calculation": "scf"}})
-    if task in ("relax", "vc-relax"):
-        return merged(parameters, {"CONTROL": {"calculation": task, "nstep": settings["relax"]["nstep"]}})
-    md = settings["md"]
-    return merged(
-        parameters,
-        {
-            "CONTROL": {"calculation": "md", "nstep": md["nstep"], "dt": md["dt"]},
-            "IONS": {
-                "ion_dynamics": "verlet",
-                "ion_velocities": "random",
-                "ion_temperature": "initial",
-                "tempw": md["temperature"],
-                "pot_extrapolation": "second_order",
-                "wfc_extrapolation": "second_order",
-            },
-        },
-    )
+    return merged(parameters, {"CONTROL": {"calculation": task, "nstep": settings["relax"]["nstep"]}})

@@ -46,7 +46,7 @@ def chunk_parameters(
         "nstep": n_steps,
         "dt": dynamics.timestep / RYDBERG_TIME,
     }
-    if walltime is not None:
+    if walltime is not None and "max_seconds" not in parameters["CONTROL"]:
         control["max_seconds"] = _SHARE_OF_WALLTIME * walltime
     ions: dict[str, Any] = {
         "ion_dynamics": "verlet",

@@ -104,21 +104,21 @@ def with_positions(structure: HubbardStructureData, geometry: orm.StructureData)
 
 
 @calcfunction
-def compare_with_wanted(oxidation_states: OxidationStatesData, wanted: orm.List, step: orm.Int) -> orm.Dict:
-    """Compare the pattern DFT found at one ionic step with the wanted one.
+def compare_with_wanted(oxidation_states: OxidationStatesData, wanted: orm.List) -> orm.Dict:
+    """Compare the pattern DFT found at the last ionic step with the wanted one.
 
     Returns ``wanted``, ``found``, ``landed``, ``ambiguous``, ``confidence`` (the least sure site) and ``margin`` (in
     nats; null when only one assignment closes the charge).
     """
-    found = oxidation_states.pattern(step.value)
-    margin = float(oxidation_states.get_array("margins")[step.value])
+    found = oxidation_states.pattern()
+    margin = float(oxidation_states.get_array("margins")[-1])
     return orm.Dict(
         {
             "wanted": wanted.get_list(),
             "found": list(found.states),
             "landed": list(found.states) == wanted.get_list(),
-            "ambiguous": bool(oxidation_states.get_array("ambiguous")[step.value]),
-            "confidence": float(oxidation_states.get_array("confidences")[step.value].min()),
+            "ambiguous": bool(oxidation_states.get_array("ambiguous")[-1]),
+            "confidence": float(oxidation_states.get_array("confidences")[-1].min()),
             "margin": margin if margin < float("inf") else None,
         }
     )

@@ -16,25 +16,16 @@ __all__ = ("campaign_page",)
 
 def campaign_page(summary: CampaignSummary, spans: Sequence[ProcessSpan]) -> Page:
     """Return what the page of a campaign says."""
-    return Page(
+    return Page.of(
+        summary,
         kind="campaign",
-        material=summary.material,
-        formula=summary.formula,
-        total_charge=summary.total_charge,
-        protocol=summary.protocol,
         uuid=summary.uuids.campaign,
         headline=headline(summary),
         sentences=certainty(summary),
-        note=summary.demonstration_note,
-        warnings=summary.warnings,
         tiles=_tiles(summary),
         tables=tables_of(summary, spans),
-        started=summary.started,
-        last_change=summary.last_change,
-        wall_time=duration(summary.wall_time_s),
         conventions="Energies are totals of the cell in eV unless a unit is given; “held-out frames” are the last "
         "frames of every trajectory, never seen in training.",
-        plugin_version=summary.versions.get("aiida-redoxmlp", ""),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from aiida_redoxmlp.report.summary_schema import CampaignSummary, LabelSummary
 from aiida_redoxmlp.report.wording import pattern_label
+from aiida_redoxmlp.report.work_chain import about_the_end
 
 __all__ = ("caveats_of",)
 
@@ -13,21 +14,16 @@ __all__ = ("caveats_of",)
 def caveats_of(summary: CampaignSummary) -> list[str]:
     """Return one sentence a caveat, the gravest first."""
     return [
-        *_about_the_campaign(summary),
+        *about_the_end(
+            summary,
+            running="The campaign still runs; this report shows what there is so far.",
+            subject="The campaign",
+        ),
         *([] if summary.hubbard is None else summary.hubbard.warnings),
         *_about_labels(summary),
         *_about_frames(summary),
         *_about_checks(summary),
     ]
-
-
-def _about_the_campaign(summary: CampaignSummary) -> Iterator[str]:
-    if summary.phase == "running":
-        yield "The campaign still runs; this report shows what there is so far."
-    elif summary.phase == "failed":
-        status = "" if summary.exit_status is None else f" with exit status {summary.exit_status}"
-        reason = f": {summary.exit_message.strip().rstrip('.')}" if summary.exit_message else ""
-        yield f"The campaign failed{status}{reason}."
 
 
 def _about_labels(summary: CampaignSummary) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from aiida_redoxmlp.report.hubbard_schema import HubbardCycle, HubbardSummary
 from aiida_redoxmlp.report.wording import pattern_label
+from aiida_redoxmlp.report.work_chain import about_the_end
 
 __all__ = ("hubbard_caveats",)
 
@@ -16,12 +17,12 @@ def hubbard_caveats(summary: HubbardSummary) -> list[str]:
 
 
 def _about_the_end(summary: HubbardSummary) -> Iterator[str]:
-    if summary.phase == "running":
-        yield "U and V are still being computed; the report shows what there is so far."
-    elif summary.phase == "failed" and summary.converged is None:
-        status = "" if summary.exit_status is None else f" with exit status {summary.exit_status}"
-        reason = f": {summary.exit_message.strip().rstrip('.')}" if summary.exit_message else ""
-        yield f"The calculation of U and V failed{status}{reason}."
+    if summary.converged is None or summary.phase != "failed":
+        yield from about_the_end(
+            summary,
+            running="U and V are still being computed; the report shows what there is so far.",
+            subject="The calculation of U and V",
+        )
 
 
 def _about_convergence(summary: HubbardSummary) -> Iterator[str]:

@@ -16,25 +16,16 @@ __all__ = ("hubbard_page",)
 
 def hubbard_page(summary: HubbardSummary, spans: Sequence[ProcessSpan]) -> Page:
     """Return what the page of self-consistent Hubbard parameters says."""
-    return Page(
+    return Page.of(
+        summary,
         kind="Hubbard parameters",
-        material=summary.material,
-        formula=summary.formula,
-        total_charge=summary.total_charge,
-        protocol=summary.protocol,
         uuid=summary.uuids.work_chain,
         headline=hubbard_headline(summary),
         sentences=hubbard_certainty(summary),
-        note=summary.demonstration_note,
-        warnings=summary.warnings,
         tiles=_tiles(summary),
         tables=hubbard_tables(summary, spans),
-        started=summary.started,
-        last_change=summary.last_change,
-        wall_time=duration(summary.wall_time_s),
         conventions="Energies are in eV, distances in Å; atoms are numbered from 0 in the order of the structure that "
         "was put in.",
-        plugin_version=summary.versions.get("aiida-redoxmlp", ""),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat
 
-from aiida_redoxmlp.report.schema_parts import Part, Phase, StageTiming, Summary
+from aiida_redoxmlp.report.schema_parts import Part, StageTiming, WorkChainSummary
 
 __all__ = ("HubbardCycle", "HubbardMean", "HubbardPairValue", "HubbardSiteValue", "HubbardSummary", "HubbardUuids")
 
@@ -84,22 +84,10 @@ class HubbardUuids(Part):
     oxidation_states: str | None = Field(None, description="States of the last cycle.")
 
 
-class HubbardSummary(Summary):
+class HubbardSummary(WorkChainSummary):
     """What self-consistent Hubbard parameters came to. Energies in eV, lengths in Å, times in s."""
 
     schema_version: Literal[1] = Field(1, description="Version of this schema.")
-    material: str = Field(description="Name given to the work chain, else the formula.")
-    formula: str = Field("", description="Chemical formula of the cell.")
-    total_charge: int = Field(description="Charge of the cell in units of e.")
-    protocol: str | None = Field(None, description="Protocol whose settings the inputs have; null if none fits.")
-    is_demonstration: bool = Field(description="Low cutoffs, demonstration pseudopotentials or the demo protocol.")
-    demonstration_note: str | None = Field(None, description="Sentence to print beside the numbers of such a run.")
-    phase: Phase = Field(description="A killed work chain has failed.")
-    exit_status: int | None = Field(None, description="Exit status, once it ended.")
-    exit_message: str | None = Field(None, description="Why it failed.")
-    started: str = Field(description="Creation of the work chain's node, ISO 8601.")
-    last_change: str = Field(description="Last change of the work chain's node, ISO 8601.")
-    wall_time_s: FiniteFloat = Field(description="From one to the other.")
     converged: bool | None = Field(None, description="Whether U and V are self-consistent; null before the verdict.")
     limit_cycle: int | None = Field(None, description="Period with which the values come back without converging.")
     tolerance_u_ev: FiniteFloat | None = None
@@ -110,5 +98,3 @@ class HubbardSummary(Summary):
     n_hp_calculations: int = Field(description="hp.x jobs, those from the cache included.")
     steps: dict[str, StageTiming] = Field(description="Time of every step by the label of its call, such as `hp_1`.")
     uuids: HubbardUuids = Field(description="The nodes behind the numbers.")
-    versions: dict[str, str] = Field(description="Versions by program.")
-    warnings: list[str] = Field(description="What a reader has to be warned of, one sentence each.")

@@ -11,7 +11,7 @@ from aiida import orm
 
 from aiida_redoxmlp.calculations.hubbard import interactions_of
 from aiida_redoxmlp.hubbard.interactions import Interaction
-from aiida_redoxmlp.report.demonstration import demonstration_note, protocol_of
+from aiida_redoxmlp.report.demonstration import demonstration_note
 from aiida_redoxmlp.report.hubbard_caveats import hubbard_caveats
 from aiida_redoxmlp.report.hubbard_graph import HubbardGraph
 from aiida_redoxmlp.report.hubbard_schema import (
@@ -22,10 +22,11 @@ from aiida_redoxmlp.report.hubbard_schema import (
     HubbardSummary,
     HubbardUuids,
 )
-from aiida_redoxmlp.report.process_graph import exit_message_of, input_of, output_of, phase_of
+from aiida_redoxmlp.report.process_graph import input_of, output_of
 from aiida_redoxmlp.report.software import versions_of
 from aiida_redoxmlp.report.timings import step_timings
 from aiida_redoxmlp.report.wording import numbered
+from aiida_redoxmlp.report.work_chain import work_chain_facts
 
 __all__ = ("cycle_from_record", "summarise_hubbard", "summarise_hubbard_graph")
 
@@ -37,7 +38,6 @@ def summarise_hubbard(node: orm.ProcessNode) -> HubbardSummary:
 
 def summarise_hubbard_graph(graph: HubbardGraph) -> HubbardSummary:
     """The same for a work chain whose graph is at hand."""
-    node = graph.root
     note = demonstration_note(
         graph,
         parameters="scf__pw__parameters",
@@ -46,18 +46,7 @@ def summarise_hubbard_graph(graph: HubbardGraph) -> HubbardSummary:
         subject="the calculation",
     )
     summary = HubbardSummary(
-        material=node.label or graph.formula or f"U and V {node.uuid}",
-        formula=graph.formula,
-        total_charge=graph.redox.get("total_charge", 0),
-        protocol=protocol_of(graph),
-        is_demonstration=note is not None,
-        demonstration_note=note,
-        phase=phase_of(node),
-        exit_status=node.exit_status,
-        exit_message=exit_message_of(node),
-        started=node.ctime.isoformat(),
-        last_change=node.mtime.isoformat(),
-        wall_time_s=(node.mtime - node.ctime).total_seconds(),
+        **work_chain_facts(graph, note=note, otherwise="U and V"),
         converged=graph.verdict.get("converged"),
         limit_cycle=graph.verdict.get("limit_cycle"),
         tolerance_u_ev=graph.tolerance("u"),

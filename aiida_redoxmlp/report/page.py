@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from aiida_redoxmlp.report.figures.catalogue import ReportFigure
+from aiida_redoxmlp.report.schema_parts import WorkChainSummary
 from aiida_redoxmlp.report.tables import Table
+from aiida_redoxmlp.report.wording import duration
 
 __all__ = ("Page", "Tile", "render_page")
 
@@ -65,6 +68,23 @@ class Page:
     wall_time: str
     conventions: str
     plugin_version: str
+
+    @classmethod
+    def of(cls, summary: WorkChainSummary, **own: Any) -> Page:
+        """Return the page of a work chain: what its summary says of it, and what is the page's own."""
+        return cls(
+            material=summary.material,
+            formula=summary.formula,
+            total_charge=summary.total_charge,
+            protocol=summary.protocol,
+            note=summary.demonstration_note,
+            warnings=summary.warnings,
+            started=summary.started,
+            last_change=summary.last_change,
+            wall_time=duration(summary.wall_time_s),
+            plugin_version=summary.versions.get("aiida-redoxmlp", ""),
+            **own,
+        )
 
 
 @dataclass(frozen=True)

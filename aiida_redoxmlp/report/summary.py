@@ -8,7 +8,7 @@ from typing import Any
 from aiida import orm
 
 from aiida_redoxmlp.report.caveats import caveats_of
-from aiida_redoxmlp.report.demonstration import demonstration_note, protocol_of
+from aiida_redoxmlp.report.demonstration import demonstration_note
 from aiida_redoxmlp.report.graph import CampaignGraph, Label
 from aiida_redoxmlp.report.hubbard_summary import summarise_hubbard_graph
 from aiida_redoxmlp.report.process_graph import exit_message_of, input_of, output_of, phase_of
@@ -25,6 +25,7 @@ from aiida_redoxmlp.report.summary_schema import (
 )
 from aiida_redoxmlp.report.timings import stage_timings
 from aiida_redoxmlp.report.wording import numbered
+from aiida_redoxmlp.report.work_chain import work_chain_facts
 
 __all__ = ("summarise", "summarise_graph")
 
@@ -36,7 +37,6 @@ def summarise(node: orm.ProcessNode) -> CampaignSummary:
 
 def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
     """The same for a campaign whose graph is at hand."""
-    node = graph.campaign
     labels = [_label_summary(label) for label in graph.labels]
     note = demonstration_note(
         graph,
@@ -47,18 +47,7 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
     )
     conclusion = _conclusion(graph)
     summary = CampaignSummary(
-        material=node.label or graph.formula or f"campaign {node.uuid}",
-        formula=graph.formula,
-        total_charge=graph.redox.get("total_charge", 0),
-        protocol=protocol_of(graph),
-        is_demonstration=note is not None,
-        demonstration_note=note,
-        phase=phase_of(node),
-        exit_status=node.exit_status,
-        exit_message=exit_message_of(node),
-        started=node.ctime.isoformat(),
-        last_change=node.mtime.isoformat(),
-        wall_time_s=(node.mtime - node.ctime).total_seconds(),
+        **work_chain_facts(graph, note=note, otherwise="campaign"),
         site_labels=_site_labels(graph),
         site_indices=list(graph.listing.get("sites", [])),
         patterns=_patterns(graph),

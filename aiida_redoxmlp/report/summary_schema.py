@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, FiniteFloat
 
 from aiida_redoxmlp.report.hubbard_schema import HubbardSummary
-from aiida_redoxmlp.report.schema_parts import Part, Phase, StageTiming, Summary
+from aiida_redoxmlp.report.schema_parts import Part, Phase, StageTiming, WorkChainSummary
 
 __all__ = (
     "CampaignSummary",
@@ -116,22 +116,10 @@ class Uuids(Part):
     conclusion: str | None = None
 
 
-class CampaignSummary(Summary):
+class CampaignSummary(WorkChainSummary):
     """Everything a campaign found, on one page. Energies in eV, lengths in Å, times in s."""
 
     schema_version: Literal[1] = Field(1, description="Version of this schema.")
-    material: str = Field(description="Name given to the campaign.")
-    formula: str = Field("", description="Chemical formula of the cell.")
-    total_charge: int = Field(description="Charge of the cell in units of e.")
-    protocol: str | None = Field(None, description="Protocol whose settings the inputs have; null if none fits.")
-    is_demonstration: bool = Field(description="Low cutoffs, demonstration pseudopotentials or the demo protocol.")
-    demonstration_note: str | None = Field(None, description="Sentence to print beside the numbers of such a run.")
-    phase: Phase = Field(description="A killed campaign has failed.")
-    exit_status: int | None = Field(None, description="Exit status of the campaign, once it ended.")
-    exit_message: str | None = Field(None, description="Why it failed.")
-    started: str = Field(description="Creation of the campaign's node, ISO 8601.")
-    last_change: str = Field(description="Last change of the campaign's node, ISO 8601.")
-    wall_time_s: FiniteFloat = Field(description="From one to the other.")
     site_labels: list[str] = Field(description="Redox sites as `Mn1`, `Mn2`, …, in the order of `states`.")
     site_indices: list[int] = Field(description="Index of each redox site in the structure, from 0.")
     patterns: list[PatternSummary] = Field(description="In ascending energy of the potential, once searched.")
@@ -154,5 +142,3 @@ class CampaignSummary(Summary):
         "`check`."
     )
     uuids: Uuids = Field(description="The nodes behind the numbers.")
-    versions: dict[str, str] = Field(description="Versions by program.")
-    warnings: list[str] = Field(description="What a reader has to be warned of, one sentence each.")

@@ -311,6 +311,8 @@ def test_trajectories_that_failed_do_not_take_the_others_along(process, make_fra
     runs = made.node.called
     frames = DatasetData.from_frames([make_frame(step) for step in range(4)]).store()
     frames.base.links.add_incoming(runs[1], link_type=LinkType.RETURN, link_label="frames")
+    events = orm.Dict({"events": []}).store()
+    events.base.links.add_incoming(runs[1], link_type=LinkType.RETURN, link_label="events__part_0")
     for run, status in zip(runs, (400, 0), strict=True):
         run.set_process_state(ProcessState.FINISHED)
         run.set_exit_status(status)
@@ -318,6 +320,7 @@ def test_trajectories_that_failed_do_not_take_the_others_along(process, make_fra
     assert made.results() is None
     assert made.outputs["frames"].n_frames == 4
     assert 0 < made.outputs["dataset"].n_frames <= 4
+    assert made.outputs["events"]["run_1_part_0"].uuid == events.uuid
 
 
 def test_without_any_frames_dynamics_fail(process):
