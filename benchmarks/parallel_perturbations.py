@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).parents[1]
+from on_slurm import CHECKOUT, finish, run_on_slurm, wall_time
+
 RESULT = CHECKOUT / "benchmarks" / "results" / "parallel_perturbations.json"
 EXAMPLE = CHECKOUT / "examples" / "hubbard-licoo2-uv.yaml"
 LARGER: dict[str, Any] = {
@@ -30,18 +29,6 @@ LARGER: dict[str, Any] = {
     },
 }
 """Overrides that make a perturbation last minutes, as production's last hours; find_atpert 4 perturbs every atom."""
-
-
-def main() -> None:
-    """Start SLURM, measure in the profile's environment, stop SLURM."""
-    bootstrap = [sys.executable, str(CHECKOUT / "setup_profiles" / "bootstrap.py")]
-    subprocess.run([*bootstrap, "slurm"], check=True)
-    try:
-        exports = subprocess.run([*bootstrap, "env"], check=True, capture_output=True, text=True).stdout
-        command = f'eval "$0" && "{CHECKOUT}/.venv/bin/python" -W ignore "{__file__}" measure'
-        subprocess.run(["bash", "-c", command, exports], check=True)
-    finally:
-        subprocess.run([sys.executable, str(CHECKOUT / "setup_profiles" / "slurm.py"), "down"], check=True)
 
 
 def measure() -> None:
@@ -60,11 +47,13 @@ def measure() -> None:
         config = load_config(EXAMPLE, HubbardRunConfig)
         codes = config.codes.model_copy(update={"pw": "pw@slurm-cpu", "hp": "hp@slurm-cpu"})
         settings = config.model_copy(update={"codes": codes, "overrides": {**config.overrides, **LARGER}})
-        whole = _finish(submit(hubbard_builder(settings)))
+        whole = submit(hubbard_builder(settings))
+        finish(whole)
         concurrent = whole.base.links.get_outgoing(link_label_filter="hp_1").one().node
         builder = concurrent.get_builder_restart()
         builder.parallelize = orm.Dict({"over": "none"})
-        serial = _finish(submit(builder))
+        serial = submit(builder)
+        finish(serial)
     jobs = _job_times(concurrent)
     result = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -72,32 +61,16 @@ def measure() -> None:
         "perturbation_jobs": len(jobs),
         "longest_job_s": max(jobs),
         "sum_of_jobs_s": sum(jobs),
-        "concurrent_wall_s": _wall_time(concurrent),
-        "serial_wall_s": _wall_time(serial),
-        "overhead_over_longest_job": _wall_time(concurrent) / max(jobs) - 1,
-        "speed_up": _wall_time(serial) / _wall_time(concurrent),
+        "concurrent_wall_s": wall_time(concurrent),
+        "serial_wall_s": wall_time(serial),
+        "overhead_over_longest_job": wall_time(concurrent) / max(jobs) - 1,
+        "speed_up": wall_time(serial) / wall_time(concurrent),
         "largest_difference_ev": float(
             abs(concurrent.outputs.hubbard.get_array("hubbard") - serial.outputs.hubbard.get_array("hubbard")).max()
         ),
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
-
-
-def _finish(node: Any) -> Any:
-    """Wait for a process to end well."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from aiida_redoxmlp.cli.watch import watch  # noqa: PLC0415
-
-    watch(node, Console())
-    if not node.is_finished_ok:
-        raise SystemExit(f"{node.process_label}<{node.pk}> failed: {node.exit_message}")
-    return node
-
-
-def _wall_time(node: Any) -> float:
-    return float((node.mtime - node.ctime).total_seconds())
 
 
 def _job_times(node: Any) -> list[float]:
@@ -107,4 +80,4 @@ def _job_times(node: Any) -> list[float]:
 
 
 if __name__ == "__main__":
-    measure() if sys.argv[1:] == ["measure"] else main()
+    measure() if sys.argv[1:] == ["measure"] else run_on_slurm(__file__)

@@ -7,6 +7,7 @@ import math
 from aiida import orm
 
 from aiida_redoxmlp.report.dynamics_schema import ChunkSummary
+from aiida_redoxmlp.report.dynamics_stretches import interventions
 from aiida_redoxmlp.report.dynamics_trajectory import Chunk, TrajectoryGraph
 from aiida_redoxmlp.report.process_graph import exit_message_of, phase_of
 
@@ -27,12 +28,13 @@ _ENDINGS = {
 
 def chunk_summaries(graph: TrajectoryGraph) -> list[ChunkSummary]:
     """Return every job of a trajectory, in order."""
-    given = {(part, step) for part in {one.part for one in graph.chunks} for step in _interventions(graph, part)}
+    parts = {chunk.part for chunk in graph.chunks}
+    made = {(part, one.step) for part in parts for one in interventions(graph, part)}
     found = []
     before: Chunk | None = None
     for chunk in graph.chunks:
-        seeded = "_again_" in chunk.name or (chunk.part, chunk.first_step) in given
-        found.append(_summary(chunk, before if chunk.repeats and not seeded else None))
+        goes_on = chunk.repeats and (chunk.part, chunk.first_step) not in made
+        found.append(_summary(chunk, before if goes_on else None))
         before = before if chunk.last_step is None else chunk
     return found
 
@@ -46,15 +48,6 @@ def ending_of(node: orm.ProcessNode) -> str:
     known = None if node.exit_status is None else _ENDINGS.get(node.exit_status)
     message = (exit_message_of(node) or "it gave no reason").strip().rstrip(".")
     return known or message
-
-
-def _interventions(graph: TrajectoryGraph, part: int) -> set[int]:
-    """Return the steps at which a segment gives new velocities or seeds."""
-    return {
-        step
-        for step, segment in graph.segments_of(part)
-        if segment.temperature is not None or segment.pattern is not None
-    }
 
 
 def _summary(chunk: Chunk, before: Chunk | None) -> ChunkSummary:

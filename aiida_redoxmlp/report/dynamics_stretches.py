@@ -1,7 +1,8 @@
-"""A trajectory between interventions: where velocities or electrons began anew, and how well energy is conserved between."""
+"""A trajectory between interventions: where velocities or electrons began anew, and how energy is conserved between."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.report.dynamics_trajectory import TrajectoryGraph, TrajectoryPart
 
-__all__ = ("Intervention", "conserved_since", "drift", "interventions", "largest_jump", "reseeded_between")
+__all__ = ("Intervention", "Stretch", "drift", "interventions", "largest_jump", "reseeded_between", "stretches")
 
 
 @dataclass(frozen=True)
@@ -29,53 +30,72 @@ class Intervention:
     @property
     def text(self) -> str:
         """What was done, in words."""
-        done = ["new velocities"] * self.velocities + ["new seeds"] * self.electrons
-        return " and ".join(done)
+        return " and ".join(["new velocities"] * self.velocities + ["new seeds"] * self.electrons)
 
 
-def interventions(graph: TrajectoryGraph, part: TrajectoryPart) -> tuple[Intervention, ...]:
-    """Return the interventions after the first step of a part, in order."""
-    found: dict[int, Intervention] = {}
-    for step, segment in graph.segments_of(part.number)[1:]:
-        found[step] = Intervention(step, segment.temperature is not None, segment.pattern is not None)
-    for chunk in graph.chunks_of(part.number):
-        if "_again_" in chunk.name and chunk.repeats:
-            same = found.get(chunk.first_step)
-            found[chunk.first_step] = Intervention(chunk.first_step, same is not None and same.velocities, electrons=True)
-    last = int(part.steps[-1])
-    return tuple(one for step, one in sorted(found.items()) if step < last and one.text)
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Steps one after another without intervention that have a conserved quantity.
+
+    Attributes:
+        steps: shape (n_steps,).
+        times: ps, shape (n_steps,).
+        conserved: eV, shape (n_steps,).
+    """
+
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]
+    conserved: NDArray[np.float64]
 
 
-def reseeded_between(made: tuple[Intervention, ...], last_before: int, first_after: int) -> bool:
+def interventions(graph: TrajectoryGraph, part: int) -> tuple[Intervention, ...]:
+    """Return the interventions within a part, in order."""
+    chunks = graph.chunks_of(part)
+    last = (chunks[-1].last_step or 0) if chunks else 0
+    velocities = {step for step, segment in graph.segments_of(part)[1:] if segment.temperature is not None}
+    electrons = {step for step, segment in graph.segments_of(part)[1:] if segment.pattern is not None}
+    electrons |= {chunk.first_step for chunk in chunks if "_again_" in chunk.name and chunk.repeats}
+    return tuple(
+        Intervention(step, step in velocities, step in electrons)
+        for step in sorted(velocities | electrons)
+        if step < last
+    )
+
+
+def reseeded_between(made: Sequence[Intervention], last_before: int, first_after: int) -> bool:
     """Return whether electrons were seeded anew between two steps."""
     return any(one.electrons and last_before <= one.step < first_after for one in made)
 
 
-def conserved_since(part: TrajectoryPart, made: tuple[Intervention, ...]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Return steps and conserved quantity in eV of every stretch without intervention that has a value."""
-    steps, values = part.steps, part.series("conserved_quantities")
-    known = np.isfinite(values)
+def stretches(part: TrajectoryPart, made: Sequence[Intervention]) -> list[Stretch]:
+    """Return the stretches of a part in which a conserved quantity is known."""
+    steps, times, values = part.steps, part.series("times"), part.series("conserved_quantities")
     starts = [int(steps[0]), *(one.step + 1 for one in made), int(steps[-1]) + 1]
-    inside = [known & (steps >= first) & (steps < last) for first, last in zip(starts[:-1], starts[1:], strict=True)]
-    return [(steps[rows], values[rows]) for rows in inside if rows.any()]
+    inside = [
+        np.isfinite(values) & (steps >= first) & (steps < after)
+        for first, after in zip(starts[:-1], starts[1:], strict=True)
+    ]
+    return [Stretch(steps[rows], times[rows], values[rows]) for rows in inside if rows.any()]
 
 
-def drift(part: TrajectoryPart, made: tuple[Intervention, ...]) -> float | None:
+def drift(found: Sequence[Stretch], n_atoms: int) -> float | None:
     """Return the slope of the conserved quantity in eV per atom and ps.
 
     By least squares, with a height of its own for every stretch and one slope for all; None without two values in a
     stretch.
+
+    Args:
+        found: the stretches of a part.
+        n_atoms: number of atoms.
     """
-    times = dict(zip(part.steps.tolist(), part.series("times").tolist(), strict=True))
     above = below = 0.0
-    for steps, values in conserved_since(part, made):
-        when = np.array([times[step] for step in steps.tolist()])
-        when -= when.mean()
-        above, below = above + float(when @ values), below + float(when @ when)
-    return above / below / len(part.trajectory.symbols) if below > 0 else None
+    for stretch in found:
+        when = stretch.times - stretch.times.mean()
+        above, below = above + float(when @ stretch.conserved), below + float(when @ when)
+    return above / below / n_atoms if below > 0 else None
 
 
-def largest_jump(part: TrajectoryPart, made: tuple[Intervention, ...]) -> float | None:
-    """Return the largest change in eV of the conserved quantity between two steps without intervention."""
-    jumps = [float(np.abs(np.diff(values)).max()) for _, values in conserved_since(part, made) if len(values) > 1]
+def largest_jump(found: Sequence[Stretch]) -> float | None:
+    """Return the largest change in eV of the conserved quantity from one step to the next within a stretch."""
+    jumps = [float(np.abs(np.diff(one.conserved)).max()) for one in found if len(one.steps) > 1]
     return max(jumps, default=None)

@@ -22,7 +22,7 @@ from aiida_redoxmlp.report.dynamics_schema import (
     SwitchSummary,
     TrajectorySummary,
 )
-from aiida_redoxmlp.report.dynamics_stretches import Intervention, drift, interventions, largest_jump, reseeded_between
+from aiida_redoxmlp.report.dynamics_stretches import Intervention, drift, interventions, largest_jump, reseeded_between, stretches
 from aiida_redoxmlp.report.dynamics_trajectory import TrajectoryGraph, TrajectoryPart
 from aiida_redoxmlp.report.process_graph import exit_message_of, input_of, output_of, phase_of
 from aiida_redoxmlp.report.software import versions_of
@@ -94,11 +94,12 @@ def _trajectory(graph: TrajectoryGraph) -> TrajectorySummary:
 
 
 def _part(graph: TrajectoryGraph, part: TrajectoryPart) -> PartSummary:
-    made = interventions(graph, part)
+    made = interventions(graph, part.number)
+    conserved = stretches(part, made)
     along, times = part.along, part.series("times")
     sure = [] if along is None else np.flatnonzero(along.sure).tolist()
     temperatures = part.series("temperatures")
-    jump = largest_jump(part, made)
+    jump = largest_jump(conserved)
     return PartSummary(
         number=part.number,
         formula=part.trajectory.get_step_structure(0).get_formula(mode="hill"),
@@ -113,7 +114,7 @@ def _part(graph: TrajectoryGraph, part: TrajectoryPart) -> PartSummary:
         pattern_at_start=None if along is None or not sure else list(along.pattern(sure[0]).states),
         patterns=[PatternShare.model_validate(one) for one in part.described.get("patterns", [])],
         mean_temperature_k=_finite(np.mean(temperatures[np.isfinite(temperatures)])) if len(temperatures) else None,
-        drift_ev_per_atom_and_ps=drift(part, made),
+        drift_ev_per_atom_and_ps=drift(conserved, len(part.trajectory.symbols)),
         largest_jump_mev=None if jump is None else 1000 * jump,
         **_happened(part, made),
         trajectory_uuid=_uuid(part.trajectory),
