@@ -36,6 +36,7 @@ def measure() -> None:
     whole, joined = (node.outputs.trajectories.run_0_part_0 for node in (unbroken, chunked))
     (trajectory,) = chunked.called
     jobs = [job for job in trajectory.called if job.process_label == "RedoxPwCalculation"]
+    out_of_walltime = jobs[0].process_class.exit_codes.ERROR_SCHEDULER_OUT_OF_WALLTIME.status
     joints = _joints(trajectory)
     conserved = joined.get_array("conserved_quantities")
     steps = np.abs(np.diff(conserved))
@@ -47,14 +48,10 @@ def measure() -> None:
         "chunks": [
             {"steps": job.outputs.output_trajectory.numsteps, "ended": job.exit_message or "ok"} for job in jobs
         ],
-        "ended_by_walltime": sum(
-            job.exit_status == job.process_class.exit_codes.ERROR_SCHEDULER_OUT_OF_WALLTIME.status for job in jobs
-        ),
+        "ended_by_walltime": sum(job.exit_status == out_of_walltime for job in jobs),
         "joints_at_steps": joints,
         "largest_change_of_conserved_quantity_at_a_joint_ev": float(max(steps[joint - 1] for joint in joints)),
-        "largest_change_of_conserved_quantity_elsewhere_ev": float(
-            np.delete(steps, [joint - 1 for joint in joints]).max()
-        ),
+        "largest_change_of_conserved_quantity_elsewhere_ev": float(np.delete(steps, np.array(joints) - 1).max()),
         "largest_difference_of_positions_angstrom": float(
             np.abs(joined.get_array("positions") - whole.get_array("positions")).max()
         ),

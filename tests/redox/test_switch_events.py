@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.switch_events import ambiguous_intervals, electron_hops, settled, switch_events
-
 from tests.redox.trajectory_drafts import drafted
 
 A, B, C = (2, 3, 3), (3, 2, 3), (3, 3, 2)
