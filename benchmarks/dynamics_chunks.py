@@ -77,7 +77,7 @@ def _builder(steps_per_chunk: int | None, walltime: int) -> Any:
             update={
                 "codes": config.codes.model_copy(update={"pw": "pw@slurm-cpu"}),
                 "dynamics": {**config.dynamics, "steps_per_chunk": steps_per_chunk},
-                "overrides": {"trajectory": {**config.overrides["trajectory"], **unwatched}},
+                "overrides": {**config.overrides, "trajectory": {**config.overrides["trajectory"], **unwatched}},
             }
         )
     )

@@ -21,10 +21,11 @@ from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.workchains.campaign_inputs import inputs_of, set_runners
+from aiida_redoxmlp.workchains.campaign_inputs import set_runners
 from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
+from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 

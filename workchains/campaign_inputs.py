@@ -1,4 +1,4 @@
-"""The inputs of a campaign's parts, from the settings of a protocol."""
+"""The inputs of a campaign's training, evaluation and search, from the settings of a protocol."""
 
 from __future__ import annotations
 
@@ -8,22 +8,8 @@ from aiida import orm
 
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.workchains.protocols import merged
-from aiida_redoxmlp.workchains.trajectory_ports import PROVIDED_BY_CALLER
 
-__all__ = ("inputs_of", "set_runners")
-
-
-def inputs_of(work_chain: Any, *arguments: Any, **settings: Any) -> dict[str, Any]:
-    """Return the inputs of a part from its protocol, without those that the campaign fills in.
-
-    Args:
-        work_chain: class of the part.
-        arguments: passed to its ``get_builder_from_protocol``.
-        settings: the same.
-    """
-    builder = work_chain.get_builder_from_protocol(*arguments, **settings)
-    inputs = builder._inputs(prune=True)  # noqa: SLF001 - a builder has no public way to hand its inputs on
-    return {key: value for key, value in inputs.items() if key not in (*PROVIDED_BY_CALLER, "metadata")}
+__all__ = ("set_runners",)
 
 
 def set_runners(

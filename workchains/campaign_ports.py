@@ -12,8 +12,8 @@ from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
-from aiida_redoxmlp.workchains.trajectory_ports import PROVIDED_BY_CALLER
 
 __all__ = ("declare_inputs",)
 

@@ -1,4 +1,4 @@
-"""Several trajectories of DFT+U+V molecular dynamics, and the dataset that comes out of them."""
+"""DFT+U+V molecular dynamics of several patterns, and the dataset that comes out of it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.datasets import merge_datasets, subsample_dataset
 from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.structures import with_positions
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.workchains.protocols import load_protocol
+from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER, inputs_of
+from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
-from aiida_redoxmlp.workchains.trajectory_ports import PROVIDED_BY_CALLER
 
 __all__ = ("DynamicsWorkChain",)
 
@@ -41,7 +43,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
 
 
 class DynamicsWorkChain(WorkChain):
-    """Run one trajectory for each pattern and each seed of the velocities, as many at a time as allowed."""
+    """Relax every pattern and run a trajectory from it with each seed of the velocities, as many as allowed at once."""
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
@@ -66,10 +68,28 @@ class DynamicsWorkChain(WorkChain):
             help="`minimum_per_pattern`, `include_ambiguous` and `fallback_stride` of "
             "`aiida_redoxmlp.dataset.subsampling.decorrelated`.",
         )
+        spec.expose_inputs(
+            LabelWorkChain,
+            namespace="relax",
+            exclude=PROVIDED_BY_CALLER,
+            namespace_options={
+                "required": False,
+                "populate_defaults": False,
+                "help": "Relaxation of every pattern, from which its trajectories start; without it they start from "
+                "the structure.",
+            },
+        )
         spec.expose_inputs(TrajectoryWorkChain, namespace="trajectory", exclude=PROVIDED_BY_CALLER)
         spec.inputs.validator = _validate_inputs
-        spec.outline(cls.setup, while_(cls.trajectories_left)(cls.run_trajectories), cls.results)
-        spec.output("frames", valid_type=DatasetData, help="Every labelled ionic step of every trajectory.")
+        spec.outline(
+            cls.setup,
+            if_(cls.should_relax)(while_(cls.relaxations_left)(cls.run_relaxations), cls.start_from_relaxed),
+            while_(cls.trajectories_left)(cls.run_trajectories),
+            cls.results,
+        )
+        spec.output(
+            "frames", valid_type=DatasetData, help="Every labelled ionic step of every relaxation and trajectory."
+        )
         spec.output("dataset", valid_type=DatasetData, help="Frames of them that are independent of each other.")
         spec.output("subsampling_summary", valid_type=orm.Dict, help="How these frames were chosen.")
         for name, kind in {
@@ -81,6 +101,7 @@ class DynamicsWorkChain(WorkChain):
                 name, valid_type=kind, dynamic=True, help=f"`run_0_part_0`, …: the {name} of each trajectory."
             )
         spec.exit_code(300, "ERROR_NO_TRAJECTORY", message="None of the {count} trajectories gave a labelled step.")
+        spec.exit_code(301, "ERROR_NO_RELAXATION", message="None of the {count} relaxations ended on a sure pattern.")
 
     @classmethod
     def get_builder_from_protocol(
@@ -113,17 +134,14 @@ class DynamicsWorkChain(WorkChain):
             InputError: for an unknown protocol, or a family without an element's pseudopotential or cutoff.
         """
         settings = load_protocol("dynamics", protocol, overrides)
-        trajectory = TrajectoryWorkChain.get_builder_from_protocol(
-            code,
-            structure,
-            redox=redox,
-            pseudo_family=pseudo_family,
-            protocol=protocol,
-            overrides=settings["trajectory"],
-            magnetic_order=magnetic_order,
-            options=options,
-        )
-        inputs = trajectory._inputs(prune=True)  # noqa: SLF001 - there is no public way
+        shared: dict[str, Any] = {
+            "redox": redox,
+            "pseudo_family": pseudo_family,
+            "protocol": protocol,
+            "magnetic_order": magnetic_order,
+            "options": options,
+        }
+        moves = merged({"label": settings["label"]}, settings["trajectory"])
         builder: Any = cls.get_builder()
         builder.structure = structure
         builder.redox = orm.Dict(redox)
@@ -131,14 +149,61 @@ class DynamicsWorkChain(WorkChain):
         builder.random_seeds = orm.List(settings["random_seeds"])
         builder.max_concurrent = orm.Int(settings["max_concurrent"])
         builder.subsampling = orm.Dict(settings["subsampling"])
-        builder.trajectory = {key: value for key, value in inputs.items() if key not in PROVIDED_BY_CALLER}
+        builder.trajectory = inputs_of(TrajectoryWorkChain, code, structure, overrides=moves, **shared)
+        if settings["relax"] is not None:
+            relaxation = merged(settings["label"], settings["relax"])
+            builder.relax = inputs_of(LabelWorkChain, code, structure, task="relax", overrides=relaxation, **shared)
         return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:
-        """List what is to be run: every pattern with the first seed, then with the second, and so on."""
-        patterns, seeds = self.inputs.patterns.get_list(), self.inputs.random_seeds.get_list()
-        self.ctx.waiting = [[pattern, seed] for seed in seeds for pattern in patterns]
+        """Start with every pattern at the structure that is given."""
+        patterns = self.inputs.patterns.get_list()
+        self.ctx.relaxations = []
+        self.ctx.patterns = list(patterns)
         self.ctx.trajectories = []
+        self._wait_for([[pattern, self.inputs.structure.pk] for pattern in patterns])
+
+    def _wait_for(self, starts: list[Any]) -> None:
+        """List the trajectories: every start with the first seed, then with the second, and so on."""
+        self.ctx.waiting = [[*start, seed] for seed in self.inputs.random_seeds.get_list() for start in starts]
+
+    def should_relax(self) -> bool:
+        """Whether every pattern is relaxed first."""
+        return "relax" in self.inputs
+
+    def relaxations_left(self) -> bool:
+        """Whether patterns wait for their relaxation."""
+        return bool(self.ctx.patterns)
+
+    def run_relaxations(self) -> dict[str, Any]:
+        """Relax the next patterns."""
+        count = self.inputs.max_concurrent.value
+        batch, self.ctx.patterns = self.ctx.patterns[:count], self.ctx.patterns[count:]
+        running = []
+        for number, pattern in enumerate(batch, start=len(self.ctx.relaxations)):
+            inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace="relax"))
+            inputs.update(structure=self.inputs.structure, redox=self.inputs.redox, pattern=orm.List(pattern))
+            inputs.metadata.call_link_label = f"relax_{number}"
+            running.append(self.submit(LabelWorkChain, **inputs))
+        for node in running:
+            self.to_context(relaxations=append_(node))
+        return ToContext()
+
+    def start_from_relaxed(self) -> ExitCode | None:
+        """Trajectories start from every relaxation that ended on a sure pattern, with the pattern DFT found."""
+        starts = []
+        for number, node in enumerate(self.ctx.relaxations):
+            if not node.is_finished_ok or "structure" not in node.outputs or node.outputs.verdict["ambiguous"]:
+                why = node.exit_message or "its final pattern is ambiguous"
+                self.report(f"no trajectory from relax_{number}, {node.process_label}<{node.pk}>: {why}")
+                continue
+            relaxed = with_positions(self.inputs.structure, node.outputs.structure)
+            starts.append([node.outputs.verdict["found"], relaxed.pk])
+        if not starts:
+            failed: ExitCode = self.exit_codes.ERROR_NO_RELAXATION
+            return failed.format(count=len(self.ctx.relaxations))
+        self._wait_for(starts)
+        return None
 
     def trajectories_left(self) -> bool:
         """Whether trajectories wait."""
@@ -149,13 +214,11 @@ class DynamicsWorkChain(WorkChain):
         count = self.inputs.max_concurrent.value
         batch, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
         running = []
-        for number, (pattern, seed) in enumerate(batch, start=len(self.ctx.trajectories)):
+        for number, (pattern, start_pk, seed) in enumerate(batch, start=len(self.ctx.trajectories)):
             inputs = AttributeDict(self.exposed_inputs(TrajectoryWorkChain, namespace="trajectory"))
             dynamics = DynamicsSettings.model_validate(inputs.dynamics.get_dict())
             inputs.dynamics = orm.Dict(dynamics.model_copy(update={"random_seed": seed}).model_dump(mode="json"))
-            inputs.structure = self.inputs.structure
-            inputs.redox = self.inputs.redox
-            inputs.pattern = orm.List(pattern)
+            inputs.update(structure=orm.load_node(start_pk), redox=self.inputs.redox, pattern=orm.List(pattern))
             inputs.metadata.call_link_label = f"run_{number}"
             running.append(self.submit(TrajectoryWorkChain, **inputs))
         for node in running:
@@ -176,10 +239,15 @@ class DynamicsWorkChain(WorkChain):
         if not frames:
             failed: ExitCode = self.exit_codes.ERROR_NO_TRAJECTORY
             return failed.format(count=len(self.ctx.trajectories))
-        merged = merge_datasets(**frames)
-        chosen: Any = subsample_dataset(merged, self.inputs.subsampling)
-        self.out("frames", merged)
+        relaxations = {
+            f"relax_{number:04d}": node.outputs.frames
+            for number, node in enumerate(self.ctx.relaxations)
+            if "frames" in node.outputs
+        }
+        whole = merge_datasets(**relaxations, **frames)
+        chosen: Any = subsample_dataset(whole, self.inputs.subsampling, **relaxations)
+        self.out("frames", whole)
         self.out("dataset", chosen["dataset"])
         self.out("subsampling_summary", chosen["summary"])
-        self.report(f"{merged.n_frames} labelled steps, {chosen['dataset'].n_frames} of them independent")
+        self.report(f"{whole.n_frames} labelled steps, {chosen['dataset'].n_frames} of them independent")
         return None

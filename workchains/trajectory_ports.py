@@ -17,10 +17,7 @@ from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.errors import explain
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 
-__all__ = ("PROVIDED_BY_CALLER", "declare_inputs", "declare_outputs")
-
-PROVIDED_BY_CALLER = ("structure", "pattern", "redox")
-"""Inputs that a work chain above fills in itself."""
+__all__ = ("declare_inputs", "declare_outputs")
 
 
 def _validate_dynamics(node: orm.Dict | None, _: Any) -> str | None:

@@ -28,15 +28,18 @@ def split_dataset(dataset: DatasetData, test_fraction: orm.Float) -> dict[str, D
 
 
 @calcfunction
-def subsample_dataset(dataset: DatasetData, settings: orm.Dict) -> dict[str, orm.Data]:
+def subsample_dataset(dataset: DatasetData, settings: orm.Dict, **relaxations: DatasetData) -> dict[str, orm.Data]:
     """Keep frames that are independent of each other, of every pattern.
 
     Args:
         dataset: frames of trajectories.
         settings: arguments of :func:`~aiida_redoxmlp.dataset.subsampling.decorrelated`.
+        relaxations: frames of those trajectories that are relaxations.
 
     Returns:
         ``dataset`` and ``summary``.
     """
-    kept, summary = decorrelated(Dataset(dataset.frames), **settings.get_dict())
+    whole = Dataset(dataset.frames)
+    relaxed = {frame.group for node in relaxations.values() for frame in node.frames} & set(whole.groups)
+    kept, summary = decorrelated(whole, relaxations=relaxed, **settings.get_dict())
     return {"dataset": DatasetData.from_frames(kept.frames), "summary": orm.Dict(summary)}

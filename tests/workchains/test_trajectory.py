@@ -54,7 +54,7 @@ def build(demo_structure, chemistry, family, aiida_code_installed):
             inputs.setdefault("pattern", [2, 3])
             overrides["dynamics"] = inputs.pop("dynamics", {})
         else:
-            overrides = {"trajectory": overrides, **inputs.pop("overrides", {})}
+            overrides = {**overrides, "relax": None, **inputs.pop("overrides", {})}
         return work_chain.get_builder_from_protocol(
             code,
             structure or demo_structure,
@@ -346,3 +346,60 @@ def test_bad_numbers_of_dynamics_are_refused(build, inputs, says):
     prepared = build(DynamicsWorkChain, **inputs)._inputs(prune=True)
     with pytest.raises(ValueError, match=says):
         instantiate_process(get_manager().get_runner(), DynamicsWorkChain, **prepared)
+
+
+def relaxed(node, structure, verdict, frames=None, status=0):
+    """End a relaxation."""
+    node.set_process_state(ProcessState.FINISHED)
+    node.set_exit_status(status)
+    for label, data in {"structure": structure, "verdict": orm.Dict(verdict), "frames": frames}.items():
+        if data is not None:
+            data.store()
+            data.base.links.add_incoming(node, link_type=LinkType.RETURN, link_label=label)
+
+
+def test_trajectories_start_from_relaxations_that_ended_on_a_sure_pattern(process, demo_structure, make_frame):
+    made, submitted = process(
+        DynamicsWorkChain,
+        patterns=[[2, 3], [3, 2], [2, 3]],
+        overrides={"relax": {}, "max_concurrent": 3, "random_seeds": [1, 2]},
+    )
+    assert made.should_relax()
+    assert made.relaxations_left()
+    made.run_relaxations()
+    assert not made.relaxations_left()
+    runs = made.node.called
+    geometry = orm.StructureData(ase=demo_structure.get_ase())
+    frames = [DatasetData.from_frames([make_frame(step, group=f"relax {one}") for step in range(6)]) for one in (0, 1)]
+    relaxed(runs[0], geometry, {"ambiguous": False, "found": [3, 2]}, frames[0])
+    relaxed(runs[1], geometry.clone(), {"ambiguous": True, "found": [3, 2]}, frames[1])
+    runs[2].set_process_state(ProcessState.FINISHED)
+    runs[2].set_exit_status(300)
+    made.ctx.relaxations = runs
+    assert made.start_from_relaxed() is None
+    made.run_trajectories()
+    assert [one["pattern"].get_list() for one in submitted[3:]] == [[3, 2], [3, 2]]
+    assert [one["dynamics"]["random_seed"] for one in submitted[3:]] == [1, 2]
+    assert interactions_of(submitted[3]["structure"]) == interactions_of(demo_structure)
+
+    run = made.node.called[3]
+    dynamics = DatasetData.from_frames([make_frame(step) for step in range(4)]).store()
+    dynamics.base.links.add_incoming(run, link_type=LinkType.RETURN, link_label="frames")
+    run.set_process_state(ProcessState.FINISHED)
+    run.set_exit_status(0)
+    made.ctx.trajectories = [run]
+    assert made.results() is None
+    assert made.outputs["frames"].n_frames == 16
+    notes = {name: group["note"] for name, group in made.outputs["subsampling_summary"]["groups"].items()}
+    assert notes["relax 0"].startswith("A relaxation")
+    assert "too few" in notes["run"]
+
+
+def test_without_any_sure_relaxation_there_are_no_trajectories(process):
+    made, _ = process(DynamicsWorkChain, patterns=[[2, 3]], overrides={"relax": {}})
+    made.run_relaxations()
+    (run,) = made.node.called
+    run.set_process_state(ProcessState.FINISHED)
+    run.set_exit_status(300)
+    made.ctx.relaxations = [run]
+    assert made.start_from_relaxed().status == 301
