@@ -49,7 +49,8 @@ def join_chunks(plan: orm.Dict, **chunks: orm.Data) -> dict[str, orm.Data]:
     for one in labelled:
         states: Any = chunks[f"{one['name']}_states"]
         steps = states.get_array("step_indices")
-        kept = steps >= (1 if one["repeats"] else 0)
+        made: Any = chunks[f"{one['name']}_trajectory"]
+        kept = (steps >= (1 if one["repeats"] else 0)) & (steps <= made.get_array("steps")[-1])
         rows.append((states, kept, steps[kept] + one["first_step"]))
         of_chunk: Any = chunks[f"{one['name']}_frames"]
         frames += [

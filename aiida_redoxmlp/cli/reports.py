@@ -9,13 +9,16 @@ from aiida import orm
 
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.report.campaign import write_report
+from aiida_redoxmlp.report.dynamics import write_dynamics_report
 from aiida_redoxmlp.report.hubbard import write_hubbard_report
 
 __all__ = ("REPORTED", "write_report_of")
 
 _WRITERS: Mapping[str, Callable[[orm.ProcessNode, Path], list[Path]]] = {
     "CampaignWorkChain": write_report,
+    "DynamicsWorkChain": write_dynamics_report,
     "HubbardWorkChain": write_hubbard_report,
+    "TrajectoryWorkChain": write_dynamics_report,
 }
 
 REPORTED = tuple(_WRITERS)

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ("BOHR", "HARTREE", "RYDBERG", "GarbledBlockError", "block_numbers", "line_numbers", "one_number")
+__all__ = (
+    "AMU",
+    "BOHR",
+    "HARTREE",
+    "KELVIN",
+    "RYDBERG",
+    "RYDBERG_TIME",
+    "GarbledBlockError",
+    "block_numbers",
+    "line_numbers",
+    "one_number",
+)
 
 BOHR = 0.529177210903
 """Bohr radius in Å, CODATA 2018, the values in Quantum ESPRESSO's ``constants.f90``."""
@@ -18,6 +29,15 @@ RYDBERG = 13.605693122994
 
 HARTREE = 2 * RYDBERG
 """Hartree energy in eV."""
+
+KELVIN = 1.380649e-23 / 2.1798723611035e-18
+"""Boltzmann's constant in Ry/K."""
+
+AMU = 1.66053906660e-27 / 9.1093837015e-31 / 2
+"""Atomic mass unit in Rydberg atomic units, in which the electron's mass is 1/2."""
+
+RYDBERG_TIME = 2.4188843265857e-2 * 2
+"""Rydberg atomic unit of time, ħ/Ry, in fs."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?(?P<decimals>\d*)|\.\d+)(?P<exponent>[EeDd][-+]?\d+)?")
 

@@ -4,31 +4,75 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.occupations import SiteOccupations
 from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, block_numbers, line_numbers, one_number
+from aiida_redoxmlp.redox.pw_output_stacking import one
 
-__all__ = ("read_occupations",)
+__all__ = ("OccupationBlock", "Shell", "read_occupations")
 
 # 7.x heads a site with "--- ATOM 1 ---" and prints its trace below, 6.x puts both on one line.
 _SITE = re.compile(r"\s*(?:-+ ATOM\s+(\d+)|atom\s+(\d+)\s+Tr\[ns\(na\)\])")
+_TRACE_SITE = re.compile(r"\s*(?:Tr\[ns\(\s*(\d+)\)\]|atom\s+(\d+)\s+Tr\[ns\(na\)\])")
+_MOMENT = re.compile(r"\s*(?:Atomic magnetic moment for atom\s+(\d+)|atomic mag\. moment)\s*=(.*)")
 _GENERALISED_SITE = re.compile(r"\s*Atom:\s+(\d+)\s+Spin:\s+(\d)")
 _GENERALISED_TRACE = re.compile(r"\s*atom\s+(\d+)\s+(Tr|Mag)\[ns\(na\)\]=(.*)")
 _TOTAL = re.compile(r"\s*(?:Number of occupied Hubbard levels|N of occupied \+U levels)\s*=(.*)")
 
-_PRINTED = 5e-4
-"""Largest rounding error of an eigenvalue printed with three decimals."""
-
-_Channel = tuple[NDArray[np.float64], NDArray[np.float64]]
+_Channel = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def read_occupations(lines: Sequence[str], kinds: Sequence[str]) -> tuple[SiteOccupations, ...]:
+@dataclass(frozen=True, eq=False)
+class Shell:
+    """The printed occupations of all sites that have the same number of orbitals m, at one or more steps.
+
+    Attributes:
+        sites: numbers of the atoms, from 1, shape (n,).
+        eigenvalues: shape (steps, n, spins, m).
+        vectors: ``[..., i, k]`` is component i of eigenvector k, or its square, shape (steps, n, spins, m, m).
+        matrices: shape (steps, n, spins, m, m).
+        sums: printed with each site, shape (steps, n, …): traces of up, down and both, then the moment; without spins the
+            trace of both. In the DFT+U+V block of 6.x: trace of both and moment, or only the former.
+    """
+
+    sites: NDArray[np.int64]
+    eigenvalues: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    matrices: NDArray[np.float64]
+    sums: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OccupationBlock:
+    """A printed occupation block, at one or more steps.
+
+    Attributes:
+        shells: the sites by their number of orbitals.
+        order: numbers of all atoms in the block, in the order in which they are returned.
+        squared: whether squares of eigenvector components are printed.
+        generalised: whether it is the DFT+U+V block of 6.x.
+        total: the printed number of levels, shape (steps,), or None where it does not add up from the printed sites.
+    """
+
+    shells: tuple[Shell, ...]
+    order: tuple[int, ...]
+    squared: bool
+    generalised: bool
+    total: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Site:
+    number: int
+    channels: list[_Channel]
+    sums: list[float]
+
+
+def read_occupations(lines: Sequence[str], kinds: Sequence[str]) -> OccupationBlock:
     """Read one block, from its heading to its last line.
-
-    A site's eigenvalues must add up to its printed trace, and the traces to the printed number of levels.
 
     Args:
         lines: the block as printed by ``write_ns`` or ``write_nsg``.
@@ -37,18 +81,43 @@ def read_occupations(lines: Sequence[str], kinds: Sequence[str]) -> tuple[SiteOc
     Raises:
         GarbledBlockError: if anything in the block is not what pw.x prints there.
     """
-    if "write_nsg" in lines[0]:
-        return _read_generalised(lines, kinds)
-    sites, total = [], 0.0
-    for number, section in _sections(lines):
-        _check_atom(number, kinds)
-        occupations, trace = _read_site(section, number, kinds)
-        sites.append(occupations)
-        total += trace
+    generalised = "write_nsg" in lines[0]
+    sites = list(_read_generalised(lines)) if generalised else [_read_site(*section) for section in _sections(lines)]
     if not sites:
         raise GarbledBlockError("the occupation block has no sites")
-    _check_total(lines, total, len(sites))
-    return tuple(sites)
+    numbers = [site.number for site in sites]
+    for number in numbers:
+        if not 1 <= number <= len(kinds):
+            raise GarbledBlockError(f"the occupations name atom {number} in a cell of {len(kinds)} atoms")
+    if len(set(numbers)) != len(numbers):
+        raise GarbledBlockError("the occupation block names an atom twice")
+    return OccupationBlock(
+        shells=tuple(_shells(sites)),
+        order=tuple(numbers),
+        squared="write_ns" in lines[0] and not generalised,
+        generalised=generalised,
+        total=None if generalised else _read_total(lines),
+    )
+
+
+def _shells(sites: Sequence[_Site]) -> Iterator[Shell]:
+    layouts = list(dict.fromkeys(_layout(site) for site in sites))
+    for layout in layouts:
+        members = [site for site in sites if _layout(site) == layout]
+        eigenvalues, vectors, matrices = (
+            np.array([[channel[part] for channel in site.channels] for site in members]) for part in range(3)
+        )
+        yield Shell(
+            sites=np.array([site.number for site in members]),
+            eigenvalues=one(eigenvalues),
+            vectors=one(vectors),
+            matrices=one(matrices),
+            sums=one([site.sums for site in members]),
+        )
+
+
+def _layout(site: _Site) -> tuple[int, int]:
+    return len(site.channels[0][0]), len(site.channels)
 
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -60,36 +129,44 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
         yield int(match[1] or match[2]), section[:background]
 
 
-def _check_atom(number: int, kinds: Sequence[str]) -> None:
-    if not 1 <= number <= len(kinds):
-        raise GarbledBlockError(f"the occupations name atom {number} in a cell of {len(kinds)} atoms")
-
-
-def _read_site(section: Sequence[str], number: int, kinds: Sequence[str]) -> tuple[SiteOccupations, float]:
+def _read_site(number: int, section: Sequence[str]) -> _Site:
     what = f"the occupation block of atom {number}"
     channels = [
         _read_channel(section[index:], what) for index, line in enumerate(section) if line.strip() == "eigenvalues:"
     ]
-    trace_text = next((line.split("=")[-1] for line in section if "Tr[ns(" in line and "=" in line), None)
-    if trace_text is None:
-        raise GarbledBlockError(f"{what} has no trace")
     spins = len(channels)
     if spins not in (1, 2):
         raise GarbledBlockError(f"{what} has {spins} spin channels where one or two belong")
-    traces = line_numbers(trace_text, 1 if spins == 1 else 3, f"the trace of atom {number}")
-    expected = [traces[0] / 2] if spins == 1 else traces[:2]
-    return _site(number, kinds, channels, expected), traces[-1]
+    if len({len(eigenvalues) for eigenvalues, *_ in channels}) != 1:
+        raise GarbledBlockError(f"the spin channels of atom {number} differ in their number of eigenvalues")
+    return _Site(number, channels, _read_sums(section, number, spins))
+
+
+def _read_sums(section: Sequence[str], number: int, spins: int) -> list[float]:
+    trace = next(((line, match) for line in section if (match := _TRACE_SITE.match(line)) and "=" in line), None)
+    if trace is None:
+        raise GarbledBlockError(f"the occupation block of atom {number} has no trace")
+    line, match = trace
+    sums = line_numbers(line.split("=")[-1], 1 if spins == 1 else 3, f"the trace of atom {number}")
+    if int(match[1] or match[2]) != number:
+        raise GarbledBlockError(f"the trace in the occupation block of atom {number} is that of another")
+    if spins == 1:
+        return sums
+    moment = next((match for line in section if (match := _MOMENT.match(line))), None)
+    if moment is None or (moment[1] and int(moment[1]) != number):
+        raise GarbledBlockError(f"the occupation block of atom {number} lacks its moment")
+    return [*sums, one_number(moment[2], f"the moment of atom {number}")]
 
 
 def _read_channel(lines: Sequence[str], what: str) -> _Channel:
-    """Read eigenvalues, eigenvectors (checked, not kept) and the matrix of one spin channel."""
+    """Read eigenvalues, eigenvectors and the matrix of one spin channel."""
     size = len(lines[1].split()) if len(lines) > 1 else 0
     _check_size(size, what)
     eigenvalues = np.array(line_numbers(lines[1], size, what))
     _check_heading(lines, 2, "eigenvectors", what)
-    block_numbers(lines[3:], size, size, what)
+    vectors = block_numbers(lines[3:], size, size, what)
     _check_heading(lines, 3 + size, "occupation", what)
-    return eigenvalues, block_numbers(lines[4 + size :], size, size, what)
+    return eigenvalues, vectors, block_numbers(lines[4 + size :], size, size, what)
 
 
 def _check_size(size: int, what: str) -> None:
@@ -102,64 +179,37 @@ def _check_heading(lines: Sequence[str], index: int, word: str, what: str) -> No
         raise GarbledBlockError(f"{what} has no heading '{word}' where it belongs")
 
 
-def _site(number: int, kinds: Sequence[str], channels: Sequence[_Channel], traces: Sequence[float]) -> SiteOccupations:
-    """Check the channels against their printed traces and make a site of them."""
-    sizes = {len(eigenvalues) for eigenvalues, _ in channels}
-    if len(sizes) != 1:
-        raise GarbledBlockError(f"the spin channels of atom {number} differ in their number of eigenvalues")
-    for (eigenvalues, matrix), trace in zip(channels, traces, strict=True):
-        tolerance = _PRINTED * len(eigenvalues) + 1e-4
-        for name, found in (("eigenvalues", eigenvalues.sum()), ("matrix", np.trace(matrix))):
-            if abs(found - trace) > tolerance:
-                raise GarbledBlockError(
-                    f"the {name} of atom {number} add up to {found:.3f}, but its printed trace is {trace:.3f}"
-                )
-    both = channels if len(channels) == 2 else [channels[0], channels[0]]
-    return SiteOccupations(
-        site=number - 1,
-        kind=kinds[number - 1],
-        eigenvalues=np.sort(np.array([eigenvalues for eigenvalues, _ in both]), axis=1),
-        matrices=np.array([matrix for _, matrix in both]),
-    )
-
-
-def _check_total(lines: Sequence[str], total: float, n_sites: int) -> None:
-    """Compare with the printed number of levels, which tells when a whole site is missing."""
+def _read_total(lines: Sequence[str]) -> NDArray[np.float64] | None:
     if any("Background part" in line or " back " in line for line in lines):
-        return
+        return None
     printed = next((match[1] for line in lines if (match := _TOTAL.match(line))), None)
     if printed is None:
         raise GarbledBlockError("the occupation block has no number of occupied levels")
-    expected = one_number(printed, "the number of occupied levels")
-    if abs(total - expected) > 1e-4 + 1e-5 * n_sites:
-        raise GarbledBlockError(
-            f"the traces of the sites add up to {total:.4f}, but the printed total is {expected:.4f}"
-        )
+    return one(one_number(printed, "the number of occupied levels"))
 
 
-def _read_generalised(lines: Sequence[str], kinds: Sequence[str]) -> tuple[SiteOccupations, ...]:
+def _read_generalised(lines: Sequence[str]) -> Iterator[_Site]:
     """Read the DFT+U+V block of 6.x: all sites of spin up, all of spin down, then the traces."""
     channels: dict[int, list[_Channel]] = {}
     traces: dict[tuple[int, str], float] = {}
     for index, line in enumerate(lines):
         if match := _GENERALISED_SITE.match(line):
             what = f"the occupation block of atom {match[1]}"
-            channel = _read_generalised_channel(lines[index + 1 :], what)
-            channels.setdefault(int(match[1]), []).append(channel)
+            of_site = channels.setdefault(int(match[1]), [])
+            of_site.append(_read_generalised_channel(lines[index + 1 :], what))
+            if int(match[2]) != len(of_site):
+                raise GarbledBlockError(f"{what} has spin {match[2]} where spin {len(of_site)} belongs")
         elif match := _GENERALISED_TRACE.match(line):
             traces[int(match[1]), match[2]] = one_number(match[3], f"the trace of atom {match[1]}")
     if not channels or set(channels) != {number for number, name in traces if name == "Tr"}:
         raise GarbledBlockError("the sites of the occupation block and its traces do not match")
-    sites = []
     for number in sorted(channels):
-        _check_atom(number, kinds)
         spins = len(channels[number])
         if spins not in (1, 2) or (spins == 2) != ((number, "Mag") in traces):
             raise GarbledBlockError(f"the occupation block of atom {number} lacks a spin channel or its moment")
-        moment = traces.get((number, "Mag"), 0.0)
-        expected = [(traces[number, "Tr"] + sign * moment) / 2 for sign in (1, -1)][:spins]
-        sites.append(_site(number, kinds, channels[number], expected))
-    return tuple(sites)
+        if len({len(eigenvalues) for eigenvalues, *_ in channels[number]}) != 1:
+            raise GarbledBlockError(f"the spin channels of atom {number} differ in their number of eigenvalues")
+        yield _Site(number, channels[number], [traces[number, name] for name in ("Tr", "Mag")[:spins]])
 
 
 def _read_generalised_channel(lines: Sequence[str], what: str) -> _Channel:
@@ -168,6 +218,6 @@ def _read_generalised_channel(lines: Sequence[str], what: str) -> _Channel:
     size = len(lines[2].split()) if len(lines) > 2 else 0
     _check_size(size, what)
     eigenvalues = block_numbers(lines[1 : 1 + 2 * size : 2], size, 1, what)[:, 0]
-    block_numbers(lines[2 : 2 + 2 * size : 2], size, size, what)
+    vectors = block_numbers(lines[2 : 2 + 2 * size : 2], size, size, what)
     _check_heading(lines, 1 + 2 * size, "occupation", what)
-    return eigenvalues, block_numbers(lines[2 + 2 * size :], size, size, what)
+    return eigenvalues, vectors.T, block_numbers(lines[2 + 2 * size :], size, size, what)

@@ -1,138 +1,130 @@
-"""One ionic step of a pw.x output: everything between one SCF cycle's start and the next one's."""
+"""The numbers pw.x prints about one ionic step: everything between one SCF cycle's start and the next one's."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.occupations import IonicStep, SiteOccupations
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_numbers import (
-    BOHR,
-    RYDBERG,
-    GarbledBlockError,
-    block_numbers,
-    line_numbers,
-    one_number,
-)
-from aiida_redoxmlp.redox.pw_output_occupations import read_occupations
+from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, block_numbers, line_numbers, one_number
+from aiida_redoxmlp.redox.pw_output_occupations import OccupationBlock, read_occupations
+from aiida_redoxmlp.redox.pw_output_stacking import one
+from aiida_redoxmlp.redox.pw_output_text import StepText
 
-__all__ = ("Geometry", "StepText", "read_next_geometry", "read_step")
-
-_MARKS = {
-    "iteration": r"iteration #",
-    "energy": r"!\s+total energy\s+=",
-    "running_energy": r"total energy\s+=",
-    "accuracy": r"estimated scf accuracy\s+<",
-    "occupations": r"=+ HUBBARD OCCUPATIONS =+|--- enter write_nsg? ---",
-    "occupations_end": r"Number of occupied Hubbard levels|--- exit write_nsg? ---",
-    "converged": r"convergence has been achieved in",
-    "unconverged": r"convergence NOT achieved after",
-    "forces": r"Forces acting on atoms",
-    "total_force": r"Total force =",
-    "stress": r"total\s+stress\s+\(Ry/bohr",
-    "computing_stress": r"Computing stress",
-    "dynamics": r"Entering Dynamics",
-    "temperature": r"temperature\s+=",
-    "volume": r"new unit-cell volume",
-    "cell": r"CELL_PARAMETERS",
-    "positions": r"ATOMIC_POSITIONS",
-    "moved_on": r"Writing |init_run |BFGS Geometry|number of scf cycles|bfgs converged|End of |JOB DONE",
-    "error": r"Error in routine",
-}
-_MARK = re.compile(r"\s*(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _MARKS.items()) + ")")
+__all__ = ("StepNumbers", "read_step")
 
 _FORCE = re.compile(r"\s*atom\s+(\d+)\s+type\s+\d+\s+force =(.*)")
-_POSITIONS_UNIT = re.compile(r"\s*ATOMIC_POSITIONS\s*[({]?\s*(alat|bohr|angstrom|crystal)\b")
-_CELL_UNIT = re.compile(r"\s*CELL_PARAMETERS\s*[({]?\s*(alat|bohr|angstrom)\b(?:\s*=\s*([\d.]+))?")
+_PART = re.compile(r"\s*(one-electron contribution|hartree contribution|xc contribution|ewald contribution"
+                   r"|Hubbard energy|one-center paw contrib\.|smearing contrib\. \(-TS\)|Dispersion Correction)"
+                   r"\s+=(.*)Ry\s*$")  # fmt: skip
+_ONCE = (
+    "accuracy", "smearing", "internal_energy", "parts", "magnetization", "absolute_magnetization", "converged", "forces",
+    "total_force", "stress", "dynamics", "kinetic_energy", "temperature", "conserved", "cycles", "new_energy",
+)  # fmt: skip
+"""Landmarks of which a second one after the energy belongs to another step."""
+_CYCLES = re.compile(r"\s*(?:number of scf cycles\s+=\s*(\S+)|bfgs converged in\s+(\S+) scf cycles)")
+_TIME = re.compile(r"\s*time\s+=(.*)pico-seconds")
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
-    """Cell and positions a step was computed at; None, with the reason, where they could not be read.
+class StepNumbers:
+    """The numbers of one or more ionic steps as printed, in the units of pw.x; None is what was not printed.
+
+    The first axis of every array is for the steps, and those of which nothing else is said have only that one.
 
     Attributes:
-        cell: rows in Å, shape (3, 3).
-        positions: Å, shape (n_atoms, 3).
-        problem: what was wrong with the part that is None.
+        energy: Ry.
+        accuracy: estimated SCF accuracy, Ry.
+        iterations: number of SCF iterations.
+        gave_up: whether pw.x says that convergence was not achieved.
+        entropy: internal energy and the contribution -TS of smearing, Ry, shape (steps, 2).
+        parts: contributions that add up to the internal energy (or, if ``parts_of_total``, to the energy), Ry,
+            shape (steps, n_parts).
+        parts_of_total: see ``parts``.
+        magnetization: total and absolute, μB, shape (steps, 2).
+        occupations: the occupation block of the last SCF iteration.
+        forces: Ry/bohr, shape (steps, n_atoms, 3).
+        total_force: Ry/bohr.
+        stress: in Ry/bohr³ and in kbar, positive under compression, shape (steps, 3, 6).
+        pressure: kbar.
+        counter: number of the time step.
+        thermal: kinetic energy in Ry, temperature in K and conserved quantity in Ry, shape (steps, 3).
+        time: ps.
+        setup: ``free`` or ``thermostat`` where pw.x says how the ions move, else empty.
+        cycles: number of SCF cycles that a relaxation has counted.
+        new_energy: repeated by a relaxation, Ry.
     """
 
-    cell: NDArray[np.float64] | None
-    positions: NDArray[np.float64] | None
-    problem: str = ""
+    energy: NDArray[np.float64]
+    accuracy: NDArray[np.float64] | None
+    iterations: NDArray[np.float64]
+    gave_up: bool
+    entropy: NDArray[np.float64] | None
+    parts: NDArray[np.float64] | None
+    parts_of_total: bool
+    magnetization: NDArray[np.float64] | None
+    occupations: OccupationBlock | None
+    forces: NDArray[np.float64] | None
+    total_force: NDArray[np.float64] | None
+    stress: NDArray[np.float64] | None
+    pressure: NDArray[np.float64] | None
+    counter: NDArray[np.float64] | None
+    thermal: NDArray[np.float64] | None
+    time: NDArray[np.float64] | None
+    setup: str
+    cycles: NDArray[np.float64] | None
+    new_energy: NDArray[np.float64] | None
 
 
-@dataclass(frozen=True, eq=False)
-class StepText:
-    """The lines of one step and where its landmarks are.
-
-    Attributes:
-        lines: text from one line "Self-consistent Calculation" to the next.
-        marks: line numbers of each landmark, ascending.
-    """
-
-    lines: Sequence[str]
-    marks: dict[str, list[int]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        marks: dict[str, list[int]] = {name: [] for name in _MARKS}
-        for number, line in enumerate(self.lines):
-            match = _MARK.match(line)
-            if match and match.lastgroup:
-                marks[match.lastgroup].append(number)
-        object.__setattr__(self, "marks", marks)
-
-    def last(self, name: str) -> int | None:
-        """Line number of the last landmark of this name, or None."""
-        return self.marks[name][-1] if self.marks[name] else None
-
-    def after(self, line: int, name: str) -> int | None:
-        """Line number of the first landmark of this name after ``line``, or None."""
-        return next((number for number in self.marks[name] if number > line), None)
-
-    @property
-    def ends(self) -> bool:
-        """Whether the output goes on to something after this step's results."""
-        energy = self.last("energy") or self.last("unconverged")
-        if energy is None:
-            return False
-        if self.after(energy, "dynamics") is not None:
-            return self.after(energy, "temperature") is not None
-        return self.after(energy, "moved_on") is not None or self.after(energy, "positions") is not None
-
-
-def read_step(text: StepText, index: int, header: PwHeader, geometry: Geometry) -> IonicStep:
+def read_step(text: StepText, kinds: Sequence[str]) -> StepNumbers:
     """Read the results of one ionic step.
 
     Args:
-        text: the step.
-        index: its number in the file, from 0.
-        header: set-up of the run.
-        geometry: cell and positions of this step, printed after the step before.
+        text: the step, from its last SCF iteration on.
+        kinds: the engine's species name of every atom.
 
     Raises:
         GarbledBlockError: if something is missing or not readable.
     """
-    if geometry.cell is None or geometry.positions is None:
-        raise GarbledBlockError(geometry.problem)
     energy_line = _energy_line(text)
-    return IonicStep(
-        index=index,
-        symbols=header.symbols,
-        positions=geometry.positions,
-        cell=geometry.cell,
-        energy=RYDBERG * one_number(text.lines[energy_line].split("=")[1], "the total energy"),
-        forces=_read_forces(text, energy_line, len(header.kinds)),
-        stress=_read_stress(text, energy_line),
-        occupations=_read_last_occupations(text, energy_line, header.kinds),
-        scf_converged=_scf_converged(text, energy_line, header.scf_threshold),
-        scf_iterations=_scf_iterations(text),
-        temperature=_read_temperature(text, energy_line),
+    energy = _value(text, energy_line, "the total energy")
+    parts, parts_of_total = _read_parts(text, energy_line)
+    forces, total_force = _read_forces(text, energy_line, len(kinds))
+    stress, pressure = _read_stress(text, energy_line)
+    counter, thermal, time = _read_dynamics(text, energy_line)
+    return StepNumbers(
+        energy=energy,
+        accuracy=_read_accuracy(text, energy_line),
+        iterations=_read_iterations(text),
+        gave_up=bool(text.marks["unconverged"]),
+        entropy=_read_pair(text, energy_line, ("internal_energy", "smearing"), "the smearing contribution"),
+        parts=parts,
+        parts_of_total=parts_of_total,
+        magnetization=_read_magnetization(text, energy_line),
+        occupations=_read_last_occupations(text, energy_line, kinds),
+        forces=forces,
+        total_force=total_force,
+        stress=stress,
+        pressure=pressure,
+        counter=counter,
+        thermal=thermal,
+        time=time,
+        setup=_read_setup(text, energy_line),
+        cycles=_read_cycles(text, energy_line),
+        new_energy=_optional(text, energy_line, "new_energy", "the repeated energy"),
     )
+
+
+def _value(text: StepText, line: int, what: str) -> NDArray[np.float64]:
+    return one(one_number(re.split(r"\s=\s*", text.line(line), maxsplit=1)[1], what))
+
+
+def _optional(text: StepText, energy_line: int, name: str, what: str) -> NDArray[np.float64] | None:
+    line = text.after(energy_line, name)
+    return None if line is None else _value(text, line, what)
 
 
 def _energy_line(text: StepText) -> int:
@@ -146,113 +138,159 @@ def _energy_line(text: StepText) -> int:
         raise GarbledBlockError("nothing is said about the convergence of its SCF cycle")
     if any(number < line for name in ("forces", "positions", "dynamics") for number in text.marks[name]):
         raise GarbledBlockError("it runs into the step after it")
+    for name in _ONCE:
+        if len([number for number in text.marks[name] if number > line]) > 1:
+            raise GarbledBlockError(f"its {name.replace('_', ' ')} is printed twice")
+    for name in ("forces", "stress"):
+        if text.marks[f"{name}_timed"] and not text.marks[name] and not text.marks["unconverged"]:
+            raise GarbledBlockError(f"its {name} is missing, on which pw.x spent time")
     return line
 
 
-def _scf_converged(text: StepText, energy_line: int, threshold: float) -> bool:
-    """Whether self-consistency was really reached.
-
-    With ``scf_must_converge = .false.`` pw.x says "convergence has been achieved" when it runs out of
-    iterations, so the accuracy is compared with the threshold. The margins are those of the printed digits.
-    """
+def _read_accuracy(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
     if text.marks["unconverged"]:
-        return False
+        return None
     accuracy = text.after(energy_line, "accuracy")
     if accuracy is None:
         raise GarbledBlockError("no SCF accuracy after the total energy")
-    reached = one_number(text.lines[accuracy].split("<")[1], "the SCF accuracy")
-    return reached <= 1.05 * threshold + 1e-8
+    return one(one_number(text.line(accuracy).split("<", 1)[1], "the SCF accuracy"))
 
 
-def _scf_iterations(text: StepText) -> int:
-    line = text.last("converged") or text.last("unconverged") or 0
-    return int(one_number(re.split(r" in | after ", text.lines[line])[-1], "the number of SCF iterations"))
+def _read_iterations(text: StepText) -> NDArray[np.float64]:
+    name = "converged" if text.marks["converged"] else "unconverged"
+    line = text.line(text.marks[name][-1])
+    return one(one_number(re.split(r" in | after ", line)[-1], "the number of SCF iterations"))
 
 
-def _read_last_occupations(text: StepText, energy_line: int, kinds: Sequence[str]) -> tuple[SiteOccupations, ...]:
+def _read_pair(text: StepText, energy_line: int, names: Sequence[str], what: str) -> NDArray[np.float64] | None:
+    values = [value for name in names if (value := _optional(text, energy_line, name, what)) is not None]
+    return np.stack(values, axis=1) if len(values) == len(names) else None
+
+
+def _read_parts(text: StepText, energy_line: int) -> tuple[NDArray[np.float64] | None, bool]:
+    start = text.after(energy_line, "parts")
+    if start is None:
+        return None, False
+    end = next((i for i in range(start + 1, len(text.lines)) if not text.lines[i].strip()), len(text.lines))
+    heading, *rows = text.block(start, end + 1)
+    rows = [row for row in rows if row.strip()]
+    parts = [_PART.match(row) for row in rows]
+    of_total = "E=F" not in heading and "F=E" not in heading
+    if not rows or None in parts:
+        # Contributions that are not known here may be listed without being added.
+        return None, of_total
+    return one([one_number(part[2], "a part of the energy") for part in parts if part]), of_total
+
+
+def _read_magnetization(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
+    lines = [text.after(energy_line, name) for name in ("magnetization", "absolute_magnetization")]
+    total, absolute = lines
+    if total is None and absolute is None:
+        return None
+    if total is None or absolute is None:
+        raise GarbledBlockError("the total or the absolute magnetization is missing")
+    values = [text.line(line).split("=", 1)[1].partition("Bohr")[0] for line in (total, absolute)]
+    if len(values[0].split()) == 3:
+        # Without collinear spins the magnetization is a vector.
+        return None
+    return one([line_numbers(value, 1, "the magnetization")[0] for value in values])
+
+
+def _read_last_occupations(text: StepText, energy_line: int, kinds: Sequence[str]) -> OccupationBlock | None:
     starts = [number for number in text.marks["occupations"] if number < energy_line]
     if not starts:
-        return ()
-    if text.marks["energy"] and starts[-1] < max(text.marks["iteration"], default=0):
-        raise GarbledBlockError("no occupation block for the last SCF iteration")
+        return None
     end = text.after(starts[-1], "occupations_end")
     if end is None or end > energy_line:
         raise GarbledBlockError("the last occupation block does not end")
-    return read_occupations(text.lines[starts[-1] : end + 1], kinds)
+    if any(end < number < energy_line for number in text.marks["occupations_end"]):
+        raise GarbledBlockError("the last occupation block does not begin")
+    return read_occupations(text.block(starts[-1], end + 1), kinds)
 
 
-def _read_forces(text: StepText, energy_line: int, n_atoms: int) -> NDArray[np.float64] | None:
-    """Read the total forces in eV/Å; the contributions that may follow them are not read."""
-    start = text.after(energy_line, "forces")
+def _read_forces(
+    text: StepText, energy_line: int, n_atoms: int
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Read the total forces; the contributions that may follow them are not read."""
+    start, total = text.after(energy_line, "forces"), text.after(energy_line, "total_force")
     if start is None:
-        if text.after(energy_line, "total_force") is not None:
+        if total is not None:
             raise GarbledBlockError("the forces have no heading")
-        return None
-    rows = [line for line in text.lines[start + 1 :] if line.strip()][:n_atoms]
+        if text.after(energy_line, "cycles") or text.after(energy_line, "dynamics"):
+            raise GarbledBlockError("the forces are missing")
+        return None, None
+    if total is None:
+        raise GarbledBlockError("the total force is missing")
+    first = start + 1
+    while first < total and not text.lines[first].strip():
+        first += 1
+    rows = text.block(start, min(first + n_atoms, total))[first - start :]
     forces = np.empty((n_atoms, 3))
     for atom in range(n_atoms):
         match = _FORCE.match(rows[atom]) if atom < len(rows) else None
         if match is None or int(match[1]) != atom + 1:
             raise GarbledBlockError(f"the force on atom {atom + 1} is missing")
         forces[atom] = line_numbers(match[2], 3, f"the force on atom {atom + 1}")
-    return forces * (RYDBERG / BOHR)
+    return one(forces), _value(text, total, "the total force")
 
 
-def _read_stress(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
-    """Read the stress in eV/Å³; pw.x prints it positive under compression, ASE has it the other way."""
+def _read_stress(text: StepText, energy_line: int) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     start = text.after(energy_line, "stress")
     if start is None:
         if text.after(energy_line, "computing_stress") is not None:
             raise GarbledBlockError("the stress is missing")
-        return None
+        return None, None
+    if (line := text.after(energy_line, "computing_stress")) is not None:
+        text.line(line)
+    heading, *rows = text.block(start, start + 4)
     # The columns after the first three repeat the tensor in kbar.
-    rows = [" ".join(line.split()[:3]) for line in text.lines[start + 1 : start + 4]]
-    return -block_numbers(rows, 3, 3, "the stress") * (RYDBERG / BOHR**3)
+    halves = [
+        block_numbers([" ".join(row.split()[columns]) for row in rows], 3, 3, "the stress")
+        for columns in (slice(3), slice(3, None))
+    ]
+    return one(np.hstack(halves)), one(one_number(heading.rpartition("P=")[2], "the pressure"))
 
 
-def _read_temperature(text: StepText, energy_line: int) -> float | None:
-    line = text.after(energy_line, "temperature")
-    return None if line is None else one_number(text.lines[line].split("=")[1], "the temperature")
+def _read_dynamics(
+    text: StepText, energy_line: int
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Return the time step's number, energies and temperature, and the time."""
+    line = text.after(energy_line, "dynamics")
+    lines = [text.after(energy_line, name) for name in ("kinetic_energy", "temperature", "conserved")]
+    if line is None:
+        if lines != [None] * 3:
+            raise GarbledBlockError("the number of the time step is missing")
+        return None, None, None
+    heading, following = text.block(line, line + 2)
+    counter = one(one_number(heading.rpartition("=")[2], "the number of the time step"))
+    match = _TIME.match(following)
+    time = one(one_number(match[1], "the time")) if match else None
+    if lines == [None] * 3:
+        # Brownian dynamics prints no kinetic energy.
+        return counter, None, time
+    if None in lines:
+        raise GarbledBlockError("kinetic energy, temperature or conserved quantity is missing")
+    what = ("the kinetic energy", "the temperature", "the conserved quantity")
+    values = [_value(text, line, name) for line, name in zip(lines, what, strict=True) if line is not None]
+    return counter, np.stack(values, axis=1), time
 
 
-def read_next_geometry(text: StepText, header: PwHeader, geometry: Geometry) -> Geometry:
-    """Return where the ions go after this step, which is where the next step is computed."""
-    found = geometry
-    try:
-        if (line := text.last("cell")) is not None:
-            found = replace(found, cell=_read_cell(text.lines[line : line + 4], header))
-        elif text.marks["volume"]:
-            return Geometry(None, None, "the new cell is missing")
-        if (line := text.last("positions")) is not None:
-            rows = text.lines[line : line + 1 + len(header.kinds)]
-            return replace(found, positions=_read_positions(rows, header, found.cell))
-    except GarbledBlockError as error:
-        return Geometry(found.cell if found is not geometry else geometry.cell, None, str(error))
-    if text.marks["forces"]:
-        return Geometry(found.cell, None, "the positions after the step before are missing")
-    return found
+def _read_setup(text: StepText, energy_line: int) -> str:
+    """Return ``free`` or ``thermostat`` where pw.x says how the ions move, else nothing."""
+    if (line := text.after(energy_line, "dynamics_setup")) is None:
+        return ""
+    text.line(line)
+    if (line := text.after(line, "thermostat")) is None:
+        return "free"
+    text.line(line)
+    return "thermostat"
 
 
-def _read_cell(lines: Sequence[str], header: PwHeader) -> NDArray[np.float64]:
-    match = _CELL_UNIT.match(lines[0])
+def _read_cycles(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
+    line = text.after(energy_line, "cycles")
+    if line is None:
+        return None
+    match = _CYCLES.match(text.line(line))
     if match is None:
-        raise GarbledBlockError("the new cell has no unit")
-    alat = BOHR * float(match[2]) if match[2] else header.alat
-    unit = {"alat": alat, "bohr": BOHR, "angstrom": 1.0}[match[1]]
-    return unit * block_numbers(lines[1:], 3, 3, "the new cell")
-
-
-def _read_positions(lines: Sequence[str], header: PwHeader, cell: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    match = _POSITIONS_UNIT.match(lines[0])
-    if match is None:
-        raise GarbledBlockError("the positions have no unit")
-    if tuple(line.split()[0] if line.strip() else "" for line in lines[1:]) != header.kinds:
-        raise GarbledBlockError("the positions do not list the atoms of the cell")
-    # Three flags follow the coordinates of atoms that may not move freely.
-    rows = [" ".join(line.split()[1:4]) for line in lines[1:]]
-    positions = block_numbers(rows, len(header.kinds), 3, "the positions")
-    if match[1] == "crystal":
-        if cell is None:
-            raise GarbledBlockError("the positions are in crystal coordinates of a cell that is not readable")
-        return positions @ cell
-    return positions * {"alat": header.alat, "bohr": BOHR, "angstrom": 1.0}[match[1]]
+        raise GarbledBlockError("the number of SCF cycles is not readable")
+    return one(one_number(match[1] or match[2], "the number of SCF cycles"))

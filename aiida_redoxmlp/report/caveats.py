@@ -30,11 +30,11 @@ def _about_labels(summary: CampaignSummary) -> Iterator[str]:
     for label in summary.labels:
         if label.phase == "failed":
             reason = (label.exit_message or "it gave no reason").strip().rstrip(".")
-            consequence = (
-                "its pattern stays without a DFT check"
-                if label.stage == "check"
-                else "none of its frames is in the dataset"
-            )
+            consequence = "none of its frames is in the dataset"
+            if label.stage == "check":
+                consequence = "its pattern stays without a DFT check"
+            elif label.stage == "md" and label.n_frames:
+                consequence = f"the {label.n_frames} frames it reached are in the dataset"
             yield f"The label {label.name} of {pattern_label(label.wanted)} failed, {consequence}: {reason}."
         elif label.landed is False and label.stage != "check":
             yield (

@@ -22,9 +22,9 @@ def dynamics_caveats(summary: DynamicsSummary) -> list[str]:
         )
     )
     several = len(summary.trajectories) > 1 or summary.n_trajectories_wanted > 1
-    for trajectory in summary.trajectories:
-        if trajectory.phase == "failed" and (several or summary.phase != "failed"):
-            found.append(_stopped(trajectory))
+    stopped = [one for one in summary.trajectories if one.phase == "failed"]
+    if several or summary.phase != "failed":
+        found.extend(_stopped(trajectory) for trajectory in stopped)
     for trajectory in summary.trajectories:
         for part in trajectory.parts:
             found.extend(_about_part(part, part_name(trajectory, part.number)))
@@ -66,8 +66,8 @@ def _about_ambiguity(summary: DynamicsSummary) -> Iterator[str]:
     if summary.n_ambiguous:
         verb, kept = ("is", "it was") if summary.n_ambiguous == 1 else ("are", "they were")
         yield (
-            f"{summary.n_ambiguous} of {summary.n_labelled} steps {verb} ambiguous (the charges close only with doubt); "
-            f"{kept} kept and marked, and no switch is concluded from such steps."
+            f"{summary.n_ambiguous} of {summary.n_labelled} steps {verb} ambiguous, the charges close only with doubt; "
+            f"{kept} kept and marked, and no switch is concluded from them."
         )
 
 

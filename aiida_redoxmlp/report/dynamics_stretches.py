@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +72,7 @@ def stretches(part: TrajectoryPart, made: Sequence[Intervention]) -> list[Stretc
     """Return the stretches of a part in which a conserved quantity is known."""
     steps, times, values = part.steps, part.series("times"), part.series("conserved_quantities")
     starts = [int(steps[0]), *(one.step + 1 for one in made), int(steps[-1]) + 1]
-    inside = [
-        np.isfinite(values) & (steps >= first) & (steps < after)
-        for first, after in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    inside = [np.isfinite(values) & (steps >= first) & (steps < after) for first, after in pairwise(starts)]
     return [Stretch(steps[rows], times[rows], values[rows]) for rows in inside if rows.any()]
 
 
@@ -91,8 +89,9 @@ def drift(found: Sequence[Stretch], n_atoms: int) -> float | None:
     above = below = 0.0
     for stretch in found:
         when = stretch.times - stretch.times.mean()
-        above, below = above + float(when @ stretch.conserved), below + float(when @ when)
-    return above / below / n_atoms if below > 0 else None
+        energies = stretch.conserved - stretch.conserved.mean()
+        above, below = above + float(when @ energies), below + float(when @ when)
+    return round(above / below / n_atoms, 9) + 0.0 if below > 0 else None  # finer than what pw.x prints can tell
 
 
 def largest_jump(found: Sequence[Stretch]) -> float | None:

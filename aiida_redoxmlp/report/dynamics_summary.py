@@ -22,7 +22,14 @@ from aiida_redoxmlp.report.dynamics_schema import (
     SwitchSummary,
     TrajectorySummary,
 )
-from aiida_redoxmlp.report.dynamics_stretches import Intervention, drift, interventions, largest_jump, reseeded_between, stretches
+from aiida_redoxmlp.report.dynamics_stretches import (
+    Intervention,
+    drift,
+    interventions,
+    largest_jump,
+    reseeded_between,
+    stretches,
+)
 from aiida_redoxmlp.report.dynamics_trajectory import TrajectoryGraph, TrajectoryPart
 from aiida_redoxmlp.report.process_graph import exit_message_of, input_of, output_of, phase_of
 from aiida_redoxmlp.report.software import versions_of
@@ -136,9 +143,7 @@ def _happened(part: TrajectoryPart, made: tuple[Intervention, ...]) -> dict[str,
         "switches": [SwitchSummary(**told(one)) for one in part.described.get("events", [])],
         "hops": [HopSummary(**told(one)) for one in part.described.get("hops", [])],
         "ambiguous_intervals": [
-            AmbiguousInterval(
-                first_step=first, last_step=last, n_steps=int(((steps >= first) & (steps <= last)).sum())
-            )
+            AmbiguousInterval(first_step=first, last_step=last, n_steps=int(((steps >= first) & (steps <= last)).sum()))
             for first, last in part.described.get("ambiguous_intervals", [])
         ],
     }

@@ -35,28 +35,24 @@ def _trajectories(summary: DynamicsSummary) -> Table:
         mark = "failed" if trajectory.phase == "failed" else ""
         rows += [Row(_part_cells(trajectory, part), mark) for part in trajectory.parts]
         if not trajectory.parts:
-            dashes = (NONE,) * 10
-            outcome = f"{trajectory.phase}, no step"
-            rows.append(Row((trajectory.name, outcome, str(trajectory.random_seed), *dashes, trajectory.uuid), mark))
+            jobs = str(len(trajectory.chunks))
+            cells = (trajectory.name, NONE, str(trajectory.random_seed), f"0 of {trajectory.n_steps_wanted}", jobs)
+            rows.append(Row((*cells, *[NONE] * 4, trajectory.uuid), mark))
     return Table(
         "trajectories",
         "Trajectories",
         "“At the start” is the pattern of the first sure step. The drift is the slope of the conserved quantity by "
-        "least squares; switches and hops where electrons were seeded anew are not counted.",
+        "least squares, in eV per atom and ps; switches where electrons were seeded anew are not counted.",
         (
             Column("trajectory"),
             Column("at the start"),
             Column("seed", numeric=True),
-            Column("velocities"),
             Column("steps", numeric=True),
-            Column("time / ps", numeric=True),
             Column("jobs", numeric=True),
             Column("mean T / K", numeric=True),
-            Column("drift / eV per atom and ps", numeric=True),
+            Column("drift", numeric=True),
             Column("switches", numeric=True),
-            Column("hops", numeric=True),
             Column("ambiguous", numeric=True),
-            Column("took", numeric=True),
             Column("work chain and trajectory", code=True),
         ),
         tuple(rows),
@@ -66,22 +62,17 @@ def _trajectories(summary: DynamicsSummary) -> Table:
 def _part_cells(trajectory: TrajectorySummary, part: PartSummary) -> tuple[str, ...]:
     found = NONE if part.pattern_at_start is None else pattern_label(part.pattern_at_start)
     elsewhere = part.wanted and part.pattern_at_start and part.wanted != part.pattern_at_start
-    jobs = [chunk for chunk in trajectory.chunks if chunk.part == part.number]
-    drawn = ", ".join(f"{one:.0f} K" for one in trajectory.temperatures_k)
+    wanted = "" if len(trajectory.parts) > 1 else f" of {trajectory.n_steps_wanted}"
     return (
         part_name(trajectory, part.number),
         f"{found}, not {pattern_label(part.wanted or [])}" if elsewhere else found,
         str(trajectory.random_seed),
-        drawn if trajectory.thermostat == "none" else f"{drawn}, {trajectory.thermostat}",
-        str(part.n_steps) if len(trajectory.parts) > 1 else f"{part.n_steps} of {trajectory.n_steps_wanted}",
-        f"{part.duration_ps:.4g}",
-        str(len(jobs)),
+        f"{part.n_steps}{wanted}",
+        str(sum(chunk.part == part.number for chunk in trajectory.chunks)),
         number(part.mean_temperature_k, ".0f"),
         number(part.drift_ev_per_atom_and_ps, "+.3g"),
         str(sum(not one.imposed for one in part.switches)),
-        str(sum(not one.imposed for one in part.hops)),
         f"{part.n_ambiguous} of {part.n_labelled}",
-        duration(sum(chunk.duration_s for chunk in jobs)),
         " ".join(uuid for uuid in (trajectory.uuid, part.trajectory_uuid) if uuid),
     )
 
@@ -183,8 +174,9 @@ def _chunks(summary: DynamicsSummary) -> Table:
     return Table(
         "chunks",
         "Chunks",
-        "Each pw.x job begins with the last whole step of the one before, which is kept once. The jump is the conserved "
-        "quantity of that step in this job less that in the job before; there is none where velocities or seeds are new.",
+        "Each pw.x job begins with the last whole step of the one before, which is kept once. The jump is the "
+        "conserved quantity of that step in this job less that in the job before, where neither velocities nor seeds "
+        "are new.",
         (
             Column("trajectory"),
             Column("job"),

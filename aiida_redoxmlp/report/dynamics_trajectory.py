@@ -170,7 +170,7 @@ class TrajectoryGraph(ProcessGraph):
 
     def _handed_over(self) -> Iterator[TrajectoryPart]:
         links = self.root.base.links.get_outgoing(link_type=LinkType.RETURN, link_label_filter="trajectories__part_%")
-        found = {int(link.link_label.rpartition("_")[2]): link.node for link in links.all()}
+        found = {int(link.link_label.rpartition("_")[2]): cast("orm.TrajectoryData", link.node) for link in links.all()}
         for number, trajectory in sorted(found.items()):
             described = output_of(self.root, f"events__part_{number}")
             yield TrajectoryPart(

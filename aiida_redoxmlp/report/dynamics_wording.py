@@ -26,7 +26,7 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 
 def part_name(trajectory: TrajectorySummary, number: int) -> str:
     """Return the name of a part, which is the trajectory's own where there is one part only."""
-    return f"{trajectory.name}, part {number}" if len(trajectory.parts) > 1 else trajectory.name
+    return f"part {number} of {trajectory.name}" if len(trajectory.parts) > 1 else trajectory.name
 
 
 def span(values: list[float], form: str, unit: str) -> str:
@@ -71,7 +71,9 @@ def _patterns(parts: list[PartSummary]) -> Iterator[str]:
     if len(steps) == 1:
         yield f"The pattern is {pattern_label(next(iter(steps)))} in all {total} sure steps."
         return
-    shown = [f"{pattern_label(states)} in {share(count / total)}" for states, count in steps.most_common(_MOST_PATTERNS)]
+    shown = [
+        f"{pattern_label(states)} in {share(count / total)}" for states, count in steps.most_common(_MOST_PATTERNS)
+    ]
     rest = len(steps) - len(shown)
     more = [f"{counted(rest, 'other pattern')} in the rest"] if rest else []
     yield f"Of the {total} sure steps the pattern is {listing([*shown, *more])}."
@@ -83,7 +85,8 @@ def _temperatures(summary: DynamicsSummary, parts: list[PartSummary]) -> Iterato
     if means and drawn:
         thermostats = sorted({one.thermostat for one in summary.trajectories if one.thermostat != "none"})
         held = f", held by the thermostat {listing(thermostats)}" if thermostats else ""
-        yield f"Velocities were drawn at {span(drawn, '.0f', 'K')}{held}; the mean temperature is {span(means, '.0f', 'K')}."
+        mean = span(means, ".0f", "K")
+        yield f"Velocities were drawn at {span(drawn, '.0f', 'K')}{held}; the mean temperature is {mean}."
 
 
 def _conservation(summary: DynamicsSummary, parts: list[PartSummary]) -> Iterator[str]:
@@ -92,8 +95,10 @@ def _conservation(summary: DynamicsSummary, parts: list[PartSummary]) -> Iterato
         sentence = f"The conserved quantity drifts by {span(drifts, '+.2g', 'eV per atom and ps')}"
         jumps = [abs(one.jump_mev) for two in summary.trajectories for one in two.chunks if one.jump_mev is not None]
         joints = counted(len(jumps), "joint")
-        yield f"{sentence}; across {joints} between jobs it changes by at most {max(jumps):.2g} meV." if jumps else (
-            f"{sentence}."
+        yield (
+            f"{sentence}; across {joints} between jobs it changes by at most {max(jumps):.2g} meV."
+            if jumps
+            else (f"{sentence}.")
         )
 
 

@@ -10,6 +10,9 @@ from typing import Any, ClassVar, cast
 from aiida import orm
 
 from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.report.dynamics_trajectory import TrajectoryGraph
 from aiida_redoxmlp.report.hubbard_graph import HubbardGraph
 from aiida_redoxmlp.report.process_graph import ProcessGraph, input_of, output_of
 
@@ -55,10 +58,43 @@ class Label:
         return () if pattern is None else tuple(pattern.get_list())
 
     @cached_property
+    def trajectory(self) -> TrajectoryGraph | None:
+        """The trajectory, where the label is one."""
+        return TrajectoryGraph(self.node, self.name) if self.node.process_label == "TrajectoryWorkChain" else None
+
+    @cached_property
     def verdict(self) -> dict[str, Any] | None:
-        """What DFT found, once a finished label says so."""
+        """What DFT found, once a finished label says so; of a trajectory in its first step."""
+        states: OxidationStatesData | None = output_of(self.node, "oxidation_states__part_0")
+        if states is not None:
+            found = list(states.pattern(0).states)
+            return {
+                "found": found,
+                "landed": found == list(self.wanted),
+                "ambiguous": bool(states.get_array("ambiguous")[0]),
+                "confidence": float(states.get_array("confidences")[0].min()),
+            }
         verdict = output_of(self.node, "verdict")
         return None if verdict is None else cast("dict[str, Any]", verdict.get_dict())
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its frames are in the dataset; of a trajectory also those of one that ended early."""
+        return bool(self.node.is_finished_ok) or (self.trajectory is not None and self.frames is not None)
+
+    @cached_property
+    def runs(self) -> tuple[tuple[str, tuple[Frame, ...]], ...]:
+        """Labelled steps in order, and the uuid of the node they are of: every pw.x run, or part of a trajectory."""
+        found: list[tuple[str, DatasetData | None]]
+        if self.trajectory is not None:
+            found = [(self.node.uuid, part.frames) for part in self.trajectory.parts]
+        else:
+            found = [(calculation.uuid, output_of(calculation, "frames")) for calculation in self.calculations]
+        return tuple(
+            (uuid, tuple(sorted(dataset.frames, key=lambda frame: frame.step)))
+            for uuid, dataset in found
+            if dataset is not None
+        )
 
     @cached_property
     def energy(self) -> float | None:
@@ -70,7 +106,7 @@ class Label:
 
     @cached_property
     def frames(self) -> DatasetData | None:
-        """The frames of every finished attempt."""
+        """The frames that the label handed over."""
         return cast("DatasetData | None", output_of(self.node, "frames"))
 
 

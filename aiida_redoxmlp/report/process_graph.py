@@ -47,7 +47,11 @@ def exit_message_of(process: orm.ProcessNode) -> str | None:
     """Return why a process failed, as far as it says so."""
     if process.is_killed:
         return process.exit_message or process.process_status or "it was killed"
-    return process.exit_message or (str(process.exception).strip() if process.is_excepted else None)
+    if process.is_excepted:
+        return (
+            process.exit_message or str(process.exception).strip().rpartition("\n")[2]
+        )  # of a traceback what it is about
+    return process.exit_message
 
 
 @dataclass(frozen=True, eq=False)

@@ -182,10 +182,11 @@ def _counts(graph: CampaignGraph, labels: list[LabelSummary]) -> Counts:
     dataset = graph.dataset
     test = output_of(graph.campaign, "test_dataset")
     finished = [label for label in labels if label.phase == "done"]
+    kept = [summary for label, summary in zip(graph.labels, labels, strict=True) if label.is_kept]
     return Counts(
         n_dft_calculations=sum(process.is_dft for process in graph.processes),
-        n_frames=dataset.n_frames if dataset else sum(label.n_frames for label in finished),
-        n_ambiguous_frames=dataset.n_ambiguous if dataset else sum(label.n_ambiguous for label in finished),
+        n_frames=dataset.n_frames if dataset else sum(label.n_frames for label in kept),
+        n_ambiguous_frames=dataset.n_ambiguous if dataset else sum(label.n_ambiguous for label in kept),
         n_training_frames=graph.report_of("train").get("n_training_frames"),
         n_test_frames=test.n_frames if test else None,
         labels_asked=len(labels),

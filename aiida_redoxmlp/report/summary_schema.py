@@ -95,7 +95,9 @@ class Counts(Part):
     labels_asked: int
     labels_landed: int = Field(description="Labels on which DFT found the wanted pattern.")
     labels_elsewhere: int = Field(description="Labels on which DFT found another pattern; kept as what was found.")
-    labels_failed: int = Field(description="Labels without an answer; none of their frames is in the dataset.")
+    labels_failed: int = Field(
+        description="Labels that failed; only trajectories among them have frames in the dataset, those they reached."
+    )
     labels_running: int
 
 

@@ -157,6 +157,14 @@ def test_chunks_are_joined_without_a_step_lost_or_doubled(aiida_profile, chunk, 
     assert states.sites == (0, 1)
 
 
+def test_labels_beyond_the_step_a_run_went_on_from_are_left_out(aiida_profile, chunk, steps):
+    early = {**chunk(0, 5), "trajectory": trajectory_from_steps(steps[:3])}
+    plan = [{"name": "a", "first_step": 0, "repeats": False}, {"name": "b", "first_step": 2, "repeats": True}]
+    joined = join({"a": early, "b": chunk(2, 8)}, plan)
+    assert [frame.step for frame in joined["frames"].frames] == list(range(8))
+    np.testing.assert_allclose([frame.energy for frame in joined["frames"].frames], [step.energy for step in steps])
+
+
 def test_one_whole_run_and_its_chunks_are_the_same(aiida_profile, chunk):
     whole = join({"a": chunk(0, 8)}, [{"name": "a", "first_step": 0, "repeats": False}])
     plan = [{"name": "a", "first_step": 0, "repeats": False}, {"name": "b", "first_step": 3, "repeats": True}]

@@ -17,7 +17,9 @@ from pydantic import BaseModel
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.dynamics.settings import DynamicsSettings, Segment
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
@@ -36,7 +38,8 @@ def yaml_keys(content, known, parent=""):
 
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
-    config = HubbardRunConfig if example.name.startswith("hubbard") else CampaignConfig
+    configs = {"hubbard": HubbardRunConfig, "dynamics": DynamicsRunConfig}
+    config = configs.get(example.name.partition("-")[0], CampaignConfig)
     known = model_keys(config)
     tables = {"": model_table(config)}
     for model, keys in sections_below(config).items():
@@ -52,6 +55,7 @@ def test_the_configuration_page_shows_every_file_with_its_sections():
     page = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
     assert "campaign_config:CampaignConfig\n:nested:" in page
     assert "hubbard_config:HubbardRunConfig\n:nested:" in page
+    assert "dynamics_config:DynamicsRunConfig\n:nested:" in page
 
 
 def test_the_command_line_page_shows_the_whole_tree():
@@ -96,6 +100,14 @@ def test_every_work_chain_and_calculation_has_its_tables():
         group, _, target = (cell.strip(" `") for cell in row.strip("| ").split(" | "))
         if group in {"aiida.workflows", "aiida.calculations"}:
             assert f"{{aiida-process-tables}} {target}" in pages
+
+
+def test_a_key_without_description_is_told_by_the_docstring():
+    rows = {row.split(" | ")[0].strip("| `"): row for row in model_table(DynamicsSettings).splitlines()[2:]}
+    assert set(rows) == set(DynamicsSettings.model_fields)
+    assert rows["timestep"].endswith("| fs. |")
+    assert "beyond which a run without thermostat is stopped; null for no limit. |" in rows["maximum_drift"]
+    assert all(row.rsplit(" | ", 1)[1] != "|" for row in model_table(Segment).splitlines()[2:])
 
 
 def test_types_are_told_in_words():

@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
+from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.workchains.protocols import load_protocol
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -141,6 +143,14 @@ def test_yaml_blocks_have_only_known_keys(content, request):
         settings = load_protocol("hubbard", hubbard.protocol, hubbard.overrides)
         load_protocol("label", hubbard.protocol, {**settings["scf"], **(settings["relax"] or {})})
         load_protocol("hp", hubbard.protocol, settings["hp"])
+        return
+    if "how-to/dynamics.md" in request.node.callspec.id:
+        assert set(given) <= set(DynamicsRunConfig.model_fields)
+        example = yaml.safe_load((CHECKOUT / "examples" / "dynamics-limnpo4.yaml").read_text(encoding="utf-8"))
+        dynamics = DynamicsRunConfig.model_validate({**example, **given})
+        settings = load_protocol("dynamics", dynamics.protocol, dynamics.laid_over())
+        moves = load_protocol("trajectory", dynamics.protocol, settings["trajectory"])["dynamics"]
+        DynamicsSettings.model_validate(moves)
         return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))

@@ -222,7 +222,7 @@ def test_a_step_that_is_cut_is_named():
     text = _text("md")
     output = _read_text(text[: text.index("Entering Dynamics:    iteration =     3")])
     assert len(output.steps) == 2
-    assert output.warnings[0] == "Ionic step 3 is left out: the output ends within it."
+    assert output.warnings[0] == "Ionic step 3 is left out: the output ends within it (it begins at byte 124086)."
 
 
 @pytest.mark.parametrize(

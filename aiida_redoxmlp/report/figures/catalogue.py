@@ -8,13 +8,18 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from aiida_redoxmlp.report.dynamics_graph import DynamicsGraph
+from aiida_redoxmlp.report.dynamics_schema import DynamicsSummary
 from aiida_redoxmlp.report.figures import (
+    conservation,
     errors,
     hubbard_cycles,
     hubbard_panels,
     learning_curves,
     parity,
     pattern_energies,
+    run_state_panels,
+    run_states,
     timeline,
     trajectories,
     trajectory_panels,
@@ -27,7 +32,7 @@ from aiida_redoxmlp.report.process_graph import ProcessGraph
 from aiida_redoxmlp.report.summary_schema import CampaignSummary
 from aiida_redoxmlp.report.timings import process_spans
 
-__all__ = ("ReportFigure", "figures_of", "hubbard_figures_of")
+__all__ = ("ReportFigure", "dynamics_figures_of", "figures_of", "hubbard_figures_of")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,43 @@ def figures_of(graph: CampaignGraph, summary: CampaignSummary) -> list[ReportFig
 def hubbard_figures_of(graph: HubbardGraph, summary: HubbardSummary) -> list[ReportFigure]:
     """Return the figures that self-consistent Hubbard parameters have data for."""
     return [figure for figure in (_hubbard(summary), _timeline(graph)) if figure is not None]
+
+
+def dynamics_figures_of(graph: DynamicsGraph, summary: DynamicsSummary) -> list[ReportFigure]:
+    """Return the figures that molecular dynamics has data for: one a trajectory, the conserved quantity, the jobs."""
+    states = [_run_states(data) for data in run_states.collect(graph)]
+    rest = [figure for figure in (_conservation(graph, summary), _timeline(graph)) if figure is not None]
+    return [*states, *rest]
+
+
+def _run_states(data: run_states.RunStates) -> ReportFigure:
+    return ReportFigure(
+        data.anchor,
+        f"Oxidation states along {data.name}",
+        "Top: the state of every redox site; an arrow is a hop, from the site that the electron left to the one it "
+        "went to (dotted where another pairing is possible). Middle: the eigenvalues of the occupation matrices, those "
+        "that decide in the colour of the state. Bottom: the temperature; a diamond is a switch, at the mean over its "
+        "interval. What is ambiguous is grey.",
+        lambda: run_state_panels.draw_plotly(data),
+        lambda: run_states.draw_matplotlib(data),
+    )
+
+
+def _conservation(graph: DynamicsGraph, summary: DynamicsSummary) -> ReportFigure | None:
+    data = conservation.collect(graph)
+    if data is None:
+        return None
+    thermostats = any(one.thermostat != "none" for one in summary.trajectories)
+    held = " A thermostat takes energy and gives some, so what pw.x calls constant is not." if thermostats else ""
+    return ReportFigure(
+        "conserved_quantity",
+        "Conserved quantity across the joints between jobs",
+        "Kinetic plus potential energy relative to the first step, or to the first one after new velocities or seeds. "
+        "A job begins with the last whole step of the one before: a ring is what it computed for that step, the point "
+        f"in it what the job before did.{held}",
+        lambda: conservation.draw_plotly(data),
+        lambda: conservation.draw_matplotlib(data),
+    )
 
 
 def _hubbard(summary: HubbardSummary, more: str = "") -> ReportFigure | None:
@@ -163,7 +205,7 @@ def _timeline(graph: ProcessGraph) -> ReportFigure | None:
         "timeline",
         "When the jobs ran",
         "Jobs from their creation to their last change in the database, queueing included; hatched jobs came "
-        "from AiiDA's cache, crossed ones failed.",
+        "from AiiDA's cache, crossed ones ended with an error or were stopped.",
         lambda: timeline.draw_plotly(data),
         lambda: timeline.draw_matplotlib(data),
     )

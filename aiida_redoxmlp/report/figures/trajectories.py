@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.report.figures.style import species_colours
 from aiida_redoxmlp.report.graph import CampaignGraph, Label
-from aiida_redoxmlp.report.process_graph import input_of, output_of
+from aiida_redoxmlp.report.process_graph import input_of
 from aiida_redoxmlp.report.wording import pattern_label
 
 __all__ = ("SiteLevels", "Trajectories", "Trajectory", "collect", "levels_of")
@@ -38,11 +39,11 @@ class SiteLevels:
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """One pw.x run.
+    """One pw.x run, or one trajectory that several made.
 
     Attributes:
         title: what it is, such as ``relax 0: (2,3) wanted``.
-        uuid: uuid of the pw.x calculation.
+        uuid: uuid of the pw.x calculation, or of the trajectory's work chain.
         steps: ionic steps, shape (n_steps,).
         sites: the redox sites.
         ambiguous: shape (n_steps,).
@@ -112,20 +113,16 @@ def collect(graph: CampaignGraph, site_names: tuple[str, ...]) -> Trajectories |
 
 
 def _runs_of(label: Label, table: RedoxTable, site_names: tuple[str, ...]) -> list[Trajectory]:
-    kept = label.node.is_finished_ok
+    what, several = ("part", 1) if label.trajectory is not None else ("run", len(label.calculations))
     runs = []
-    for attempt, calculation in enumerate(label.calculations, start=1):
-        dataset = output_of(calculation, "frames")
-        frames = sorted(dataset.frames, key=lambda frame: frame.step) if dataset is not None else []
-        if not frames:
-            continue
-        notes = [f"run {attempt}"] if len(label.calculations) > 1 else []
-        notes += [] if kept or not label.node.is_terminated else ["failed, not in the dataset"]
+    for attempt, (uuid, frames) in enumerate(label.runs, start=1):
+        notes = [f"{what} {attempt}"] if max(several, len(label.runs)) > 1 else []
+        notes += [] if label.is_kept or not label.node.is_terminated else ["failed, not in the dataset"]
         suffix = f" ({', '.join(notes)})" if notes else ""
         runs.append(
             Trajectory(
                 title=f"{label.name}: wanted {pattern_label(label.wanted)}{suffix}",
-                uuid=calculation.uuid,
+                uuid=uuid,
                 steps=np.array([frame.step for frame in frames], dtype=np.int64),
                 sites=tuple(
                     _site_levels(frames, index, table, site_names) for index in range(len(frames[0].redox_sites))
@@ -136,7 +133,7 @@ def _runs_of(label: Label, table: RedoxTable, site_names: tuple[str, ...]) -> li
     return runs
 
 
-def _site_levels(frames: list[Frame], index: int, table: RedoxTable, site_names: tuple[str, ...]) -> SiteLevels:
+def _site_levels(frames: Sequence[Frame], index: int, table: RedoxTable, site_names: tuple[str, ...]) -> SiteLevels:
     site = frames[0].redox_sites[index]
     symbol = frames[0].configuration.to_ase().symbols[site]
     levels = [levels_of(frame, index, table.elements[symbol].valence_electrons) for frame in frames]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 from generated_reference.annotations import bounds_in_words, models_in, type_in_words
 from generated_reference.markdown import code, table
 
-__all__ = ("model_keys", "model_table", "model_text", "sections_below")
+__all__ = ("attribute_texts", "model_keys", "model_table", "model_text", "sections_below")
 
 
 def sections_below(model: type[BaseModel], parent: str = "") -> dict[type[BaseModel], list[str]]:
@@ -41,9 +42,26 @@ def model_text(model: type[Any]) -> str:
     return inspect.cleandoc(model.__dict__.get("__doc__") or "").split("\n\n")[0]
 
 
+def attribute_texts(model: type[Any]) -> dict[str, str]:
+    """Return what the section ``Attributes`` of a class's own docstring says of each."""
+    _, _, section = inspect.cleandoc(model.__dict__.get("__doc__") or "").partition("\n\nAttributes:\n")
+    texts: dict[str, str] = {}
+    name = ""
+    for line in section.partition("\n\n")[0].splitlines():
+        if found := re.match(r"    (\w+): (.*)", line):
+            name, texts[found[1]] = found[1], found[2]
+        elif name:
+            texts[name] += f" {line.strip()}"
+    return {key: text.replace("``", "`") for key, text in texts.items()}
+
+
 def model_table(model: type[BaseModel]) -> str:
     """Return the table of a model's keys: type, default and meaning."""
-    rows = ((code(name), _type(field), _default(field), _meaning(field)) for name, field in model.model_fields.items())
+    told = attribute_texts(model)
+    rows = (
+        (code(name), _type(field), _default(field), told.get(name) or _meaning(field))
+        for name, field in model.model_fields.items()
+    )
     return table(("key", "type", "default", "meaning"), rows)
 
 

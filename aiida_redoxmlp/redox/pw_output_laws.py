@@ -1,0 +1,257 @@
+"""What the ionic steps of one run must obey among each other; a law holds for a file once it has been seen to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
+from aiida_redoxmlp.redox.pw_output_geometry import Geometry
+from aiida_redoxmlp.redox.pw_output_step import StepNumbers
+
+__all__ = ("CentreLaw", "ClockLaw", "CounterLaw", "NetForceLaw", "PresenceLaw")
+
+_PRINTED_FORCE = 5.1e-9
+_PRINTED_TIME = 5.1e-5
+
+_Centre = tuple[NDArray[np.float64], float]
+
+
+class CounterLaw:
+    """The number that pw.x gives a step is one more than that of the step before."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+        self._suspected: float | None = None
+        self._latest: tuple[float, float] | None = None
+
+    def judge(self, entry: Entry) -> int:
+        """See :meth:`Law.judge`."""
+        numbers = entry.numbers
+        counters = None if numbers is None else numbers.cycles if numbers.counter is None else numbers.counter
+        if numbers is None or counters is None:
+            return entry.index + 1
+        counter = float(counters[0])
+        ahead = counter - entry.index
+        if ahead in (self._ahead, self._suspected) or (self._ahead is None and not entry.problem):
+            self._ahead = ahead
+        elif self._ahead is not None:
+            # Two in a row that agree with each other only come after lost steps.
+            self._suspected = ahead
+            entry.blame(f"it is numbered {counter:.0f} where {entry.index + self._ahead:.0f} belongs")
+        if numbers.time is not None and not entry.problem:
+            self._judge_time(entry, float(numbers.time[0]), counter)
+        return entry.index + 1
+
+    def _judge_time(self, entry: Entry, time: float, counter: float) -> None:
+        if self._latest is not None:
+            latest_time, latest = self._latest
+            if abs(time - counter * latest_time / latest) > _PRINTED_TIME * (1 + counter / latest):
+                entry.blame("its time is not the number of time steps times their length")
+                return
+        self._latest = time, counter
+
+    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
+        """See :meth:`Law.pass_all`."""
+        counters, times, latest = run.numbers.counter, run.numbers.time, self._latest
+        if counters is None or times is None or latest is None or self._ahead is None:
+            return None
+        before, counters_before = np.array([latest[0], *times[:-1]]), np.array([latest[1], *counters[:-1]])
+        rounding = _PRINTED_TIME * (1 + counters / counters_before)
+        if (counters - run.indices != self._ahead).any():
+            return None
+        if (np.abs(times - counters * before / counters_before) > rounding).any():
+            return None
+
+        def commit() -> None:
+            self._latest = float(times[-1]), float(counters[-1])
+
+        return commit
+
+    def finish(self) -> None:
+        """See :meth:`Law.finish`."""
+
+
+class NetForceLaw:
+    """The forces add up to zero, because pw.x takes the net force out where nothing holds the ions."""
+
+    def __init__(self) -> None:
+        self._holds: bool | None = None
+
+    def judge(self, entry: Entry) -> int:
+        """See :meth:`Law.judge`."""
+        numbers = entry.numbers
+        if numbers is not None and numbers.forces is not None and not entry.problem:
+            net, wrong = _net_forces(numbers.forces)
+            if not wrong.any():
+                self._holds = True
+            elif self._holds or (self._holds is None and wrong.sum() == 1 and _is_one_digit(float(net.max()))):
+                entry.blame("the forces do not add up to zero")
+            else:
+                self._holds = False
+        return entry.index + 1
+
+    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
+        """See :meth:`Law.pass_all`."""
+        forces = run.numbers.forces
+        if forces is None or self._holds is False:
+            return _nothing
+        return _nothing if self._holds and not _net_forces(forces)[1].any() else None
+
+    def finish(self) -> None:
+        """See :meth:`Law.finish`."""
+
+
+def _nothing() -> None:
+    pass
+
+
+def _net_forces(forces: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the size of each component of the net force, and whether that is more than rounding."""
+    net = np.abs(forces.sum(axis=1))
+    return net, net > _PRINTED_FORCE * forces.shape[1]
+
+
+def _is_one_digit(net: float) -> bool:
+    """Whether a net force is what one wrong digit in one of the forces leaves."""
+    digits = np.arange(1, 10) * 10.0 ** np.arange(-8, 2)[:, None]
+    return bool((np.abs(digits - net) < 100 * _PRINTED_FORCE).any())
+
+
+class PresenceLaw:
+    """What is printed at one step that has forces is printed at each; only an SCF cycle that gave up has none."""
+
+    def __init__(self) -> None:
+        self._seen: frozenset[str] = frozenset()
+        self._first: Entry | None = None
+
+    def judge(self, entry: Entry) -> int:
+        """See :meth:`Law.judge`."""
+        numbers = entry.numbers
+        if numbers is None or numbers.gave_up or entry.problem:
+            return entry.index + 1
+        present = _present(numbers)
+        missing, new = sorted(self._seen - present), sorted(present - self._seen)
+        if missing:
+            entry.blame(f"it lacks its {missing[0]}")
+        elif new and self._first is not None:
+            self._first.blame(f"it lacks its {new[0]}")
+        self._first = None if self._seen else entry
+        self._seen |= present
+        return entry.index if self._first is entry else entry.index + 1
+
+    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
+        """See :meth:`Law.pass_all`."""
+        return _nothing if self._first is None and _present(run.numbers) == self._seen else None
+
+    def finish(self) -> None:
+        """See :meth:`Law.finish`."""
+
+
+def _present(numbers: StepNumbers) -> frozenset[str]:
+    names = ("energy", "entropy", "forces", "magnetization", "occupations", "stress", "counter", "thermal", "time")
+    return frozenset(name for name in names if getattr(numbers, name) is not None)
+
+
+class ClockLaw:
+    """The time that pw.x has spent never becomes less."""
+
+    def __init__(self) -> None:
+        self._latest = 0.0
+
+    def judge(self, entry: Entry) -> int:
+        """See :meth:`Law.judge`."""
+        for time in entry.clock:
+            if time < self._latest:
+                entry.blame("more time was spent before it than up to it")
+            self._latest = time
+        return entry.index + 1
+
+    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
+        """See :meth:`Law.pass_all`."""
+        times = [self._latest, *(time for entry in run.entries for time in entry.clock)]
+        if any(after < before for before, after in pairwise(times)):
+            return None
+
+        def commit() -> None:
+            self._latest = times[-1]
+
+        return commit
+
+    def finish(self) -> None:
+        """See :meth:`Law.finish`."""
+
+
+class CentreLaw:
+    """A relaxation with no net force leaves the mean of the fractional coordinates where it is."""
+
+    def __init__(self) -> None:
+        self._centre: _Centre | None = None
+        self._waiting: Entry | None = None
+
+    def judge(self, entry: Entry) -> int:
+        """See :meth:`Law.judge`."""
+        if entry.moves:
+            self._waiting = None
+            return entry.index + 1
+        here, there = _centre(entry.geometry), _centre(entry.following)
+        if here is not None and there is not None:
+            waiting = None if self._waiting is None else _centre(self._waiting.geometry)
+            if _agree(here, there):
+                self._judge_waiting(entry, waiting, here)
+            elif self._centre is None and waiting is not None and _agree(waiting, there):
+                entry.blame(_OFF_CENTRE)
+                self._centre = there
+            elif self._centre is not None and not _agree(here, self._centre):
+                if _agree(there, self._centre):
+                    entry.blame(_OFF_CENTRE)
+                else:
+                    self._centre = None
+        first = self._waiting is None and self._centre is None and entry.index == 0
+        self._waiting = entry if first else None
+        return entry.index if first else entry.index + 1
+
+    def _judge_waiting(self, entry: Entry, waiting: _Centre | None, here: _Centre) -> None:
+        """Judge the first step by one that moves its ions and not their centre."""
+        if not _moved(entry):
+            return
+        if self._waiting is not None and waiting is not None and not _agree(waiting, here):
+            self._waiting.blame(_OFF_CENTRE)
+        self._centre = here
+
+    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
+        """See :meth:`Law.pass_all`."""
+        return _nothing if self._waiting is None and run.numbers.counter is not None else None
+
+    def finish(self) -> None:
+        """See :meth:`Law.finish`."""
+
+
+_OFF_CENTRE = "its positions are displaced as a whole against those of the steps around it"
+
+
+def _centre(geometry: Geometry) -> _Centre | None:
+    """Return the sum of the fractional coordinates, shape (3,), and its rounding."""
+    if geometry.cell is None or geometry.positions is None or abs(np.linalg.det(geometry.cell)) < 1e-3:
+        return None
+    inverse = np.linalg.inv(geometry.cell)
+    rounding = geometry.rounding * float(np.abs(inverse).sum(axis=0).max()) * len(geometry.positions)
+    fractional = geometry.positions @ inverse
+    if geometry.in_header:
+        # The vectors of the cell have six decimals, so these are not the fractional coordinates printed later.
+        rounding += 2e-6 * float(np.abs(fractional).sum(axis=0).max())
+    return fractional.sum(axis=0), rounding
+
+
+def _agree(one: _Centre, other: _Centre) -> bool:
+    return bool((np.abs(one[0] - other[0]) <= one[1] + other[1]).all())
+
+
+def _moved(entry: Entry) -> bool:
+    here, there = entry.geometry, entry.following
+    if here.positions is None or there.positions is None:
+        return False
+    return bool(np.abs(here.positions - there.positions).max() > 10 * (here.rounding + there.rounding))
