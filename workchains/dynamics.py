@@ -21,18 +21,27 @@ from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER, inputs_of
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
+from aiida_redoxmlp.workchains.trajectory_ports import why_not_followed
 
 __all__ = ("DynamicsWorkChain",)
 
 
 def _validate_inputs(inputs: Any, _: Any) -> str | None:
-    """Check the patterns and the numbers of seeds and jobs before anything is submitted."""
+    """Follow the atoms of every pattern, and check the numbers of seeds and jobs, before anything is submitted."""
     if any(key not in inputs for key in ("structure", "redox", "patterns", "random_seeds")):
         return None  # the ports report what is missing
-    symbols = inputs["structure"].get_ase().get_chemical_symbols()
-    chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
+    moves = inputs.get("trajectory", {})
+    if "dynamics" not in moves:
+        return None
     for pattern in inputs["patterns"].get_list():
-        if sentence := chemistry.why_not(symbols, pattern):
+        sentence = why_not_followed(
+            inputs["structure"].get_ase().get_chemical_symbols(),
+            RedoxChemistry.model_validate(inputs["redox"].get_dict()),
+            DynamicsSettings.model_validate(moves["dynamics"].get_dict()),
+            pattern,
+            moves.get("pseudos", {}),
+        )
+        if sentence is not None:
             return sentence
     seeds = inputs["random_seeds"].get_list()
     if not seeds or len(set(seeds)) != len(seeds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from aiida import orm
@@ -17,7 +18,7 @@ from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.errors import explain
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 
-__all__ = ("declare_inputs", "declare_outputs")
+__all__ = ("declare_inputs", "declare_outputs", "why_not_followed")
 
 
 def _validate_dynamics(node: orm.Dict | None, _: Any) -> str | None:
@@ -30,14 +31,23 @@ def _validate_dynamics(node: orm.Dict | None, _: Any) -> str | None:
     return None
 
 
-def _validate_inputs(inputs: Any, _: Any) -> str | None:
-    """Follow the atoms through the segments before anything is submitted."""
-    if any(key not in inputs for key in ("structure", "redox", "dynamics", "pattern")):
-        return None  # the ports report what is missing
-    symbols = inputs["structure"].get_ase().get_chemical_symbols()
-    chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
-    pattern: list[int] | None = inputs["pattern"].get_list()
-    for number, segment in enumerate(DynamicsSettings.model_validate(inputs["dynamics"].get_dict()).segments):
+def why_not_followed(
+    symbols: list[str],
+    chemistry: RedoxChemistry,
+    dynamics: DynamicsSettings,
+    pattern: list[int],
+    pseudos: Container[str],
+) -> str | None:
+    """Follow the atoms through the segments; return the sentence that says where that is not possible, or None.
+
+    Args:
+        symbols: chemical symbol of every atom to begin with.
+        chemistry: charges of the elements.
+        dynamics: what is asked for.
+        pattern: states to begin with.
+        pseudos: elements that have a pseudopotential.
+    """
+    for number, segment in enumerate(dynamics.segments):
         if beyond := [site for site in segment.remove if site >= len(symbols)]:
             return f"Segment {number} removes atom {beyond[0]}, but there are atoms 0 to {len(symbols) - 1} by then."
         if redox := [site for site in segment.remove if chemistry.table().is_redox(symbols[site])]:
@@ -47,15 +57,28 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
             )
         symbols = [symbol for site, symbol in enumerate(symbols) if site not in segment.remove]
         symbols += [one.symbol for one in segment.insert]
-        wanted = list(segment.pattern) if segment.pattern is not None else None
-        if number == 0 and wanted is None:
-            wanted = pattern
-        if missing := sorted(set(symbols) - set(inputs.get("pseudos", {}))):
+        wanted = pattern if number == 0 else None
+        if segment.pattern is not None:
+            wanted = list(segment.pattern)
+        if missing := sorted({symbol for symbol in symbols if symbol not in pseudos}):
             return f"There is no pseudopotential for {', '.join(missing)}; give one an element in `pseudos`."
         sentence = chemistry.why_not(symbols, wanted) if wanted is not None else chemistry.why_never(symbols)
         if sentence is not None:
             return f"Segment {number}: {sentence}"
     return None
+
+
+def _validate_inputs(inputs: Any, _: Any) -> str | None:
+    """Follow the atoms through the segments before anything is submitted."""
+    if any(key not in inputs for key in ("structure", "redox", "dynamics", "pattern")):
+        return None  # the ports report what is missing
+    return why_not_followed(
+        inputs["structure"].get_ase().get_chemical_symbols(),
+        RedoxChemistry.model_validate(inputs["redox"].get_dict()),
+        DynamicsSettings.model_validate(inputs["dynamics"].get_dict()),
+        inputs["pattern"].get_list(),
+        inputs.get("pseudos", {}),
+    )
 
 
 def declare_inputs(spec: WorkChainSpec) -> None:

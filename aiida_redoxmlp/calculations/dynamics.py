@@ -10,6 +10,7 @@ from ase import units
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.calculations.hubbard import interactions_of, with_interactions
+from aiida_redoxmlp.calculations.structures import at_positions
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.dynamics.velocities import (
     RYDBERG_TIME,
@@ -69,7 +70,10 @@ def go_on(
         velocities = velocities_at_end(
             positions[-2:], trajectory.get_array("final_forces"), _masses(structure), timestep
         )
-    return {"structure": _moved(structure, positions[-1]), "settings": _with_velocities(settings, velocities)}
+    return {
+        "structure": at_positions(structure, structure.cell, positions[-1]),
+        "settings": _with_velocities(settings, velocities),
+    }
 
 
 @calcfunction
@@ -117,17 +121,6 @@ def _interactions_that_stay(interactions: list[Interaction], stay: list[int]) ->
 def _masses(structure: orm.StructureData) -> NDArray[np.float64]:
     """Return the mass of every atom in u, as pw.x gets it."""
     return np.array([structure.get_kind(site.kind_name).mass for site in structure.sites])
-
-
-def _moved(structure: HubbardStructureData, positions: NDArray[np.float64]) -> HubbardStructureData:
-    return HubbardStructureData(
-        cell=structure.cell,
-        sites=[
-            (structure.get_kind(site.kind_name).symbol, site.kind_name, tuple(position))
-            for site, position in zip(structure.sites, positions.tolist(), strict=True)
-        ],
-        hubbard=structure.hubbard,
-    )
 
 
 def _velocities(settings: orm.Dict) -> NDArray[np.float64]:

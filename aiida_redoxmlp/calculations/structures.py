@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+from numpy.typing import NDArray
 
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
@@ -14,7 +18,7 @@ from aiida_redoxmlp.redox.pattern import Pattern
 from aiida_redoxmlp.redox.seeds import build_seed
 from aiida_redoxmlp.redox.symmetry import site_permutations
 
-__all__ = ("compare_with_wanted", "list_patterns", "seed_structure", "with_positions")
+__all__ = ("at_positions", "compare_with_wanted", "list_patterns", "seed_structure", "with_positions")
 
 
 @calcfunction
@@ -93,11 +97,18 @@ def seed_structure(
 def with_positions(structure: HubbardStructureData, geometry: orm.StructureData) -> HubbardStructureData:
     """Return the structure with its Hubbard parameters at the cell and positions of another of the same atoms."""
     atoms = geometry.get_ase()
+    return at_positions(structure, atoms.cell.tolist(), atoms.positions)
+
+
+def at_positions(
+    structure: HubbardStructureData, cell: Sequence[Sequence[float]], positions: NDArray[np.float64]
+) -> HubbardStructureData:
+    """Return an unstored structure of the same atoms with their Hubbard parameters in a cell at positions (Å)."""
     return HubbardStructureData(
-        cell=atoms.cell.tolist(),
+        cell=cell,
         sites=[
             (structure.get_kind(site.kind_name).symbol, site.kind_name, tuple(position))
-            for site, position in zip(structure.sites, atoms.positions.tolist(), strict=True)
+            for site, position in zip(structure.sites, positions.tolist(), strict=True)
         ],
         hubbard=structure.hubbard,
     )

@@ -11,7 +11,7 @@ from aiida_redoxmlp.errors import InputError, OutputFormatError
 from aiida_redoxmlp.redox.digitise import Assignment, digitise, redox_occupations
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.occupations import IonicStep, SiteOccupations
-from aiida_redoxmlp.redox.pw_output import read_pw_output
+from aiida_redoxmlp.redox.pw_output import stream_pw_output
 from aiida_redoxmlp.redox.pw_xml import read_pw_xml
 from aiida_redoxmlp.redox.switch_events import ElectronHop, SwitchEvent, electron_hops, switch_events
 from aiida_redoxmlp.redox.trajectory_states import StatesAlongTrajectory, StatesRecorder
@@ -108,10 +108,10 @@ class StepsOfRun:
             self._complete = True
             yield read_pw_xml(self._file)
             return
-        output = read_pw_output(self._file)
-        yield from output.steps
-        self._complete = output.complete
-        self._warnings = [*output.warnings, *self._warnings]
+        with stream_pw_output(self._file) as stream:
+            yield from stream
+            self._complete = stream.complete
+            self._warnings = [*stream.warnings, *self._warnings]
 
     def _digitised(self, step: IonicStep) -> ReadStep:
         if not step.occupations and not len(self._recorder):

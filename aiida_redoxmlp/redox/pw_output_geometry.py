@@ -71,6 +71,9 @@ def read_geometry(text: StepText, kinds: Sequence[str]) -> GeometryNumbers:
     cell, cell_unit, cell_alat, volume = None, "", None, None
     positions, positions_unit, problem = None, "", ""
     try:
+        for name in ("positions", "cell"):
+            if len(text.marks[name]) > 1:
+                raise GarbledBlockError(f"the {name} after the step before are printed twice")
         if (line := text.last("volume")) is not None:
             volume = one(one_number(text.line(line).partition("=")[2], "the new volume"))
         if (line := text.last("cell")) is not None:

@@ -17,9 +17,10 @@ __all__ = ("PwHeader", "check_header", "read_header", "read_version")
 _VERSION = re.compile(r"\s*Program PWSCF v\.(\S+)")
 _LATTICE_VECTOR = re.compile(r"\s*a\((\d)\) = \((.*)\)")
 _RECIPROCAL_VECTOR = re.compile(r"\s*b\((\d)\) = \((.*)\)")
-_SPECIES = re.compile(r"\s*(\S+)\s+\S+\s+(\S+)\s+([A-Za-z]{1,2})\s*\(")
+_SPECIES = re.compile(r"\s*(\S+)\s+(\S+)\s+(\S+)\s+([A-Za-z]{1,2})\s*\(")
+_NOT_PERIODIC = re.compile(r"----2D|Martyna|Effective Screening|isolated system")
 _PSEUDOPOTENTIAL = re.compile(r"\s*PseudoPot\. #\s*\d+ for\s+([A-Za-z]{1,2})\s")
-_HUBBARD = re.compile(r"Hubbard|LDA\+U|lda_plus_u|HUBBARD|write_ns")
+_OCCUPATIONS = re.compile(r"\s*(?:=+ HUBBARD OCCUPATIONS =+|--- enter write_nsg? ---)")
 _SITE = re.compile(r"\s*(\d+)\s+(\S+)\s+tau\(\s*(\d+)\) = \((.*)\)")
 
 _PRINTED = 5.1e-7
@@ -39,7 +40,9 @@ class PwHeader:
         positions: starting positions in Å, shape (n_atoms, 3), or None where they are not readable.
         scf_threshold: convergence threshold of the estimated SCF accuracy in Ry.
         masses: of every atom in atomic mass units, shape (n_atoms,).
-        hubbard: whether a Hubbard correction is used, so that occupations belong to each step.
+        charges: of every ion, shape (n_atoms,).
+        periodic: whether the electrostatics is that of a crystal, not of a slab or a molecule.
+        hubbard: whether there are Hubbard occupations to start from, so that each step has some.
     """
 
     version: str
@@ -50,6 +53,8 @@ class PwHeader:
     positions: NDArray[np.float64] | None
     scf_threshold: float
     masses: NDArray[np.float64]
+    charges: NDArray[np.float64]
+    periodic: bool
     hubbard: bool
 
 
@@ -81,7 +86,9 @@ def read_header(lines: Sequence[str]) -> PwHeader:
         positions=None if positions is None else BOHR * alat * positions,
         scf_threshold=_value_after(lines, "scf convergence threshold", "the SCF threshold"),
         masses=np.array([species[kind][1] for kind in kinds]),
-        hubbard=any(_HUBBARD.search(line) for line in lines),
+        charges=np.array([species[kind][2] for kind in kinds]),
+        periodic=not any(_NOT_PERIODIC.search(line) for line in lines),
+        hubbard=any(_OCCUPATIONS.match(line) for line in lines),
     )
 
 
@@ -105,7 +112,7 @@ def check_header(lines: Sequence[str], header: PwHeader) -> None:
     if abs(volume * alat**3 - _value_after(lines, "unit-cell volume", "the volume")) > rounding:
         raise GarbledBlockError("the cell does not have its printed volume")
     pseudopotentials = [match[1].capitalize() for line in lines if (match := _PSEUDOPOTENTIAL.match(line))]
-    symbols = [symbol for symbol, _ in _read_species(lines).values()]
+    symbols = [symbol for symbol, *_ in _read_species(lines).values()]
     if len(pseudopotentials) == len(symbols) and pseudopotentials != symbols:
         raise GarbledBlockError("the table of species and the pseudopotentials contradict each other")
 
@@ -125,20 +132,21 @@ def _read_vectors(lines: Sequence[str], pattern: re.Pattern[str]) -> NDArray[np.
     return np.array([line_numbers(vector[2], 3, "the cell") for vector in vectors])
 
 
-def _read_species(lines: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Map each species name to its chemical symbol and mass, all from the table of species."""
+def _read_species(lines: Sequence[str]) -> dict[str, tuple[str, float, float]]:
+    """Map each species name to its chemical symbol, mass and ionic charge, all from the table of species."""
     start = next((i for i, line in enumerate(lines) if line.split()[:3] == ["atomic", "species", "valence"]), None)
     if start is None:
         raise GarbledBlockError("the table of species is missing")
-    species: dict[str, tuple[str, float]] = {}
+    species: dict[str, tuple[str, float, float]] = {}
     for line in lines[start + 1 :]:
         match = _SPECIES.match(line)
         if match is None:
             break
-        symbol = match[3].capitalize()
+        symbol = match[4].capitalize()
         if symbol not in atomic_numbers:
             raise GarbledBlockError(f"the table of species has {symbol!r}, which is not a chemical symbol")
-        species[match[1]] = symbol, one_number(match[2], "the mass of a species")
+        mass, charge = one_number(match[3], "the mass of a species"), one_number(match[2], "the valence of a species")
+        species[match[1]] = symbol, mass, charge
     return species
 
 

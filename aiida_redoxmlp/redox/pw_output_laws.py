@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry
 from aiida_redoxmlp.redox.pw_output_step import StepNumbers
 
-__all__ = ("CentreLaw", "ClockLaw", "CounterLaw", "NetForceLaw", "PresenceLaw")
+__all__ = ("ClockLaw", "CounterLaw", "NetForceLaw", "PresenceLaw")
 
 _PRINTED_FORCE = 5.1e-9
 _PRINTED_TIME = 5.1e-5
-
-_Centre = tuple[NDArray[np.float64], float]
 
 
 class CounterLaw:
@@ -183,75 +180,3 @@ class ClockLaw:
 
     def finish(self) -> None:
         """See :meth:`Law.finish`."""
-
-
-class CentreLaw:
-    """A relaxation with no net force leaves the mean of the fractional coordinates where it is."""
-
-    def __init__(self) -> None:
-        self._centre: _Centre | None = None
-        self._waiting: Entry | None = None
-
-    def judge(self, entry: Entry) -> int:
-        """See :meth:`Law.judge`."""
-        if entry.moves:
-            self._waiting = None
-            return entry.index + 1
-        here, there = _centre(entry.geometry), _centre(entry.following)
-        if here is not None and there is not None:
-            waiting = None if self._waiting is None else _centre(self._waiting.geometry)
-            if _agree(here, there):
-                self._judge_waiting(entry, waiting, here)
-            elif self._centre is None and waiting is not None and _agree(waiting, there):
-                entry.blame(_OFF_CENTRE)
-                self._centre = there
-            elif self._centre is not None and not _agree(here, self._centre):
-                if _agree(there, self._centre):
-                    entry.blame(_OFF_CENTRE)
-                else:
-                    self._centre = None
-        first = self._waiting is None and self._centre is None and entry.index == 0
-        self._waiting = entry if first else None
-        return entry.index if first else entry.index + 1
-
-    def _judge_waiting(self, entry: Entry, waiting: _Centre | None, here: _Centre) -> None:
-        """Judge the first step by one that moves its ions and not their centre."""
-        if not _moved(entry):
-            return
-        if self._waiting is not None and waiting is not None and not _agree(waiting, here):
-            self._waiting.blame(_OFF_CENTRE)
-        self._centre = here
-
-    def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
-        """See :meth:`Law.pass_all`."""
-        return _nothing if self._waiting is None and run.numbers.counter is not None else None
-
-    def finish(self) -> None:
-        """See :meth:`Law.finish`."""
-
-
-_OFF_CENTRE = "its positions are displaced as a whole against those of the steps around it"
-
-
-def _centre(geometry: Geometry) -> _Centre | None:
-    """Return the sum of the fractional coordinates, shape (3,), and its rounding."""
-    if geometry.cell is None or geometry.positions is None or abs(np.linalg.det(geometry.cell)) < 1e-3:
-        return None
-    inverse = np.linalg.inv(geometry.cell)
-    rounding = geometry.rounding * float(np.abs(inverse).sum(axis=0).max()) * len(geometry.positions)
-    fractional = geometry.positions @ inverse
-    if geometry.in_header:
-        # The vectors of the cell have six decimals, so these are not the fractional coordinates printed later.
-        rounding += 2e-6 * float(np.abs(fractional).sum(axis=0).max())
-    return fractional.sum(axis=0), rounding
-
-
-def _agree(one: _Centre, other: _Centre) -> bool:
-    return bool((np.abs(one[0] - other[0]) <= one[1] + other[1]).all())
-
-
-def _moved(entry: Entry) -> bool:
-    here, there = entry.geometry, entry.following
-    if here.positions is None or there.positions is None:
-        return False
-    return bool(np.abs(here.positions - there.positions).max() > 10 * (here.rounding + there.rounding))

@@ -79,6 +79,24 @@ class _Equation:
         rounding = self.position_rounding + best * self.force_rounding
         return _SquaredTimeStep(best, float((rounding * np.abs(self.acceleration)).sum()) / strength)
 
+    def fitted_to_most(self) -> _SquaredTimeStep | None:
+        """Return the squared time step in the middle of what the components tell, which a few wrong ones do not move."""
+        size = np.abs(self.acceleration)
+        strong = size >= np.median(size[size > 0]) if size.any() else np.zeros(size.shape, dtype=bool)
+        if not strong.any():
+            return None
+        ratios = self.displacement[strong] / self.acceleration[strong]
+        middle = np.argsort(ratios)[len(ratios) // 2]
+        value = float(ratios[middle])
+        rounding = self.position_rounding + max(value, 0.0) * self.force_rounding
+        uncertainty = float(np.broadcast_to(rounding, size.shape)[strong][middle] / size[strong][middle])
+        return _SquaredTimeStep(value, uncertainty) if value > 0 else None
+
+    def is_strong(self, obeyed: NDArray[np.bool_], step: _SquaredTimeStep) -> bool:
+        """Whether what is obeyed are most of the components in which something moves."""
+        moving = step.value * np.abs(self.acceleration) > 10 * self._tolerance(step)
+        return bool((obeyed & moving).sum() > max(2, 0.6 * moving.sum()))
+
     def _tolerance(self, step: _SquaredTimeStep) -> NDArray[np.float64]:
         rounding = self.position_rounding + step.value * self.force_rounding
         return np.asarray(rounding + step.uncertainty * np.abs(self.acceleration))
@@ -103,6 +121,23 @@ class MotionLaw:
         self._burst: dict[int, _Equation] = {}
         self._obeyed: list[int] = []
         self._tries = 0
+        self._last_run: tuple[EntryRun, NDArray[np.bool_]] | None = None
+
+    @property
+    def time_step(self) -> tuple[float, float] | None:
+        """The time step in Rydberg atomic units and by what share of it it may be wrong, while it is known."""
+        step = self._squared_time
+        return None if step is None else (float(np.sqrt(step.value)), step.uncertainty / step.value / 2)
+
+    def is_obeyed_at(self, index: int) -> bool:
+        """Whether the equation was obeyed at one of the last steps."""
+        return index in self._obeyed
+
+    def obeyed_in(self, run: EntryRun) -> NDArray[np.bool_]:
+        """Whether it is obeyed at each step of a run that :meth:`pass_all` has just passed."""
+        if self._last_run is not None and self._last_run[0] is run:
+            return self._last_run[1]
+        return np.zeros(len(run.entries), dtype=bool)
 
     def judge(self, entry: Entry) -> int:
         """See :meth:`Law.judge`."""
@@ -150,6 +185,8 @@ class MotionLaw:
         if (wrong > 0 if self._free else wrong == 1).any():
             return None
 
+        self._last_run = run, wrong == 0
+
         def commit() -> None:
             self._before = run.entries[-1]
             self._note_obeyed(run.indices[wrong == 0].tolist())
@@ -196,15 +233,21 @@ class MotionLaw:
         fitted = equation.fitted()
         self._tries = 0 if self._obeyed else self._tries + 1
         violated = []
-        for step in (known, fitted if len(self._obeyed) < 2 else None):
-            if step is None:
-                continue
+        candidates = [known, fitted, equation.fitted_to_most()] if len(self._obeyed) < 2 else [known]
+        steps = [step for step in candidates if step is not None]
+        for step in steps:
             wrong = equation.violated(step)
             if not wrong.any():
                 self._squared_time = step.narrowed(fitted)
                 return wrong
             violated.append(wrong)
-        return min(violated, key=np.sum) if violated else np.ones(equation.displacement.shape, dtype=bool)
+        if not violated:
+            return np.ones(equation.displacement.shape, dtype=bool)
+        best = int(np.argmin([wrong.sum() for wrong in violated]))
+        if known is None and equation.is_strong(~violated[best], steps[best]):
+            # All but few components agree on the time step, so the others are wrong.
+            self._squared_time = steps[best]
+        return violated[best]
 
     def _resolve(self) -> None:
         """Blame the steps whose positions or forces explain what was violated since an equation was last obeyed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -49,6 +49,11 @@ class Run:
         """Number of the last SCF iteration of each step, NaN where it cannot be told."""
         numbers = [tail.last_iteration for tail in self.tails]
         return np.array([np.nan if number is None else number for number in numbers])
+
+    @property
+    def earlier(self) -> NDArray[np.float64]:
+        """What the SCF iteration before the last one says, see :class:`Tail`; shape (steps, 3)."""
+        return np.array([tail.earlier for tail in self.tails])
 
 
 class StepReader:
@@ -113,9 +118,14 @@ class StepReader:
         problem, numbers = tail.problem, None
         try:
             numbers = read_step(text, self._kinds)
+            if numbers.occupations is None and tail.has_occupations:
+                problem = problem or "no occupation block for the last SCF iteration"
         except GarbledBlockError as error:
             problem = problem or str(error)
         geometry = read_geometry(text, self._kinds)
+        if tail.problem or (numbers is None and geometry.positions is None and not geometry.problem):
+            # The positions may be those of another step.
+            geometry = replace(geometry, positions=None, problem="what is printed before it is damaged")
         if numbers is not None and not geometry.problem and not is_last:
             self._learn(tail.data, text, numbers, geometry)
         return Run(numbers, geometry, [tail], [problem], text if is_last else None)

@@ -10,13 +10,11 @@ __all__ = ("Segment", "segments")
 
 _OPENING = b"Self-consistent Calculation"
 _ITERATION = b"iteration #"
-_INDENT = b"\n     "
-_LONGEST_LANDMARK = 64
+_ITERATION_LINE = b"\n     iteration #"
 _LONGEST_SEGMENT = 2**26
 """Of a step with more bytes than this only the last half are kept: what counts is printed at its end."""
 
 _NUMBER = re.compile(rb"\s*(\d+)\s")
-_ENERGY = re.compile(rb"!?\s+total energy\s+=")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Segment:
 def segments(chunks: Iterable[bytes]) -> Generator[Segment, None, None]:
     """Yield the text before the first SCF cycle, then that of each step.
 
-    An SCF cycle opens with two lines and either is enough, so that damage to one does not merge two steps. A last line
+    An SCF cycle opens with two lines, and either is enough so that damage to one does not merge two steps. A last line
     without an end may be cut, so it is left out.
     """
     buffer = _Buffer()
@@ -58,7 +56,7 @@ class _Buffer:
         self._start = 0
         self._searched = 0
         self._scanned = 0
-        self._opened = False
+        self._in_cycle = False
         self._iterations: list[tuple[int, int]] = []
 
     def append(self, chunk: bytes) -> None:
@@ -75,7 +73,7 @@ class _Buffer:
         """Yield the segments whose end is in the buffer."""
         while (end := self._next_opening()) is not None:
             yield self._cut(end, is_last=False)
-            self._opened = True
+            self._in_cycle = True
         if len(self._data) - self._start > _LONGEST_SEGMENT:
             self._start = len(self._data) - _LONGEST_SEGMENT // 2
             self._searched, self._scanned = max(self._searched, self._start), max(self._scanned, self._start)
@@ -89,34 +87,19 @@ class _Buffer:
         start = self._start
         iterations = [(at - start, number) for at, number in self._iterations if at < end]
         self._iterations = [pair for pair in self._iterations if pair[0] >= end]
-        self._start, self._searched = end, max(end, self._searched)
+        self._start = end
         return Segment(self._offset + start, self._data[start:end], iterations, is_last)
 
     def _next_opening(self) -> int | None:
         """Return where the line that opens the next SCF cycle starts."""
-        if self._opened and not self._pass_first_energy():
-            return None
         opening = self._find_opening(self._searched)
         # A line that has no end yet is looked at again when it has one.
-        complete = self._data.rfind(b"\n", self._start) + 1
-        iteration = self._scan(max(complete, self._start) if opening is None else opening)
+        complete = max(self._data.rfind(b"\n", self._start) + 1, self._start)
+        iteration = self._scan(complete if opening is None else opening)
         if iteration is not None:
             return iteration
-        if opening is None:
-            self._searched = max(self._searched, complete)
+        self._searched = complete if opening is None else self._data.find(b"\n", opening)
         return opening
-
-    def _pass_first_energy(self) -> bool:
-        """Move behind the first energy of this SCF cycle, until which its second opening line may come."""
-        at = self._searched
-        while (at := self._data.find(b"total energy ", at)) >= 0:
-            if _ENERGY.match(self._data, self._line_start(at)):
-                self._searched = at
-                self._opened = False
-                return True
-            at += 1
-        self._searched = max(self._searched, len(self._data) - _LONGEST_LANDMARK)
-        return False
 
     def _find_opening(self, begin: int) -> int | None:
         """Return the start of the first whole line that says that an SCF cycle begins."""
@@ -131,21 +114,26 @@ class _Buffer:
         return None
 
     def _scan(self, end: int) -> int | None:
-        """Note the SCF iterations up to ``end``; return the start of a first one that opens another SCF cycle."""
-        data, at = self._data, self._scanned
+        """Note the SCF iterations up to ``end``; return where a first one starts that is not the first of this cycle."""
+        data, at, noted = self._data, self._scanned, self._iterations
         while (at := data.find(b"#", at, end)) >= 0:
             at += 1
             start = at - len(_ITERATION)
-            if not data.startswith(_ITERATION, max(start, 0)) or not (match := _NUMBER.match(data, at)):
-                continue
-            number = int(match[1])
-            line = start - len(_INDENT) + 1
-            if not data.startswith(_INDENT, max(line - 1, 0)):
+            line = at - len(_ITERATION_LINE) + 1
+            if line < self._start or data[line - 1 : at] != _ITERATION_LINE:
+                # The first line of the buffer, or one with another indent.
+                if data[max(start, 0) : at] != _ITERATION:
+                    continue
                 line = self._line_start(start)
                 if data[line:start].strip():
                     continue
-            self._iterations.append((start, number))
-            if number == 1 and start >= self._searched and not self._opened:
+            match = _NUMBER.match(data, at)
+            if match is None:
+                continue
+            number = int(match[1])
+            opens = number == 1 and bool(noted or not self._in_cycle)
+            noted.append((start, number))
+            if opens:
                 self._scanned = at
                 return line
         self._scanned = max(self._scanned, end)

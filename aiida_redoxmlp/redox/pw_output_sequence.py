@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
+from aiida_redoxmlp.redox.pw_output_centre import CentreLaw
 from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun, Law
 from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_laws import CentreLaw, ClockLaw, CounterLaw, NetForceLaw, PresenceLaw
+from aiida_redoxmlp.redox.pw_output_kinetic import KineticLaw
+from aiida_redoxmlp.redox.pw_output_laws import ClockLaw, CounterLaw, NetForceLaw, PresenceLaw
 from aiida_redoxmlp.redox.pw_output_motion import MotionLaw
 
 __all__ = ("StepSequence", "laws_of")
@@ -15,7 +17,9 @@ __all__ = ("StepSequence", "laws_of")
 
 def laws_of(header: PwHeader) -> tuple[Law, ...]:
     """Return the laws that the steps of a run obey among each other."""
-    return ClockLaw(), CounterLaw(), NetForceLaw(), PresenceLaw(), CentreLaw(), MotionLaw(header.masses)
+    motion = MotionLaw(header.masses)
+    kinetic = KineticLaw(header.masses, motion)
+    return ClockLaw(), CounterLaw(), NetForceLaw(), PresenceLaw(), CentreLaw(), motion, kinetic
 
 
 class StepSequence:

@@ -44,6 +44,7 @@ class StepNumbers:
         parts: contributions that add up to the internal energy (or, if ``parts_of_total``, to the energy), Ry,
             shape (steps, n_parts).
         parts_of_total: see ``parts``.
+        ewald: the part that is the electrostatic energy of the ions, Ry.
         magnetization: total and absolute, μB, shape (steps, 2).
         occupations: the occupation block of the last SCF iteration.
         forces: Ry/bohr, shape (steps, n_atoms, 3).
@@ -65,6 +66,7 @@ class StepNumbers:
     entropy: NDArray[np.float64] | None
     parts: NDArray[np.float64] | None
     parts_of_total: bool
+    ewald: NDArray[np.float64] | None
     magnetization: NDArray[np.float64] | None
     occupations: OccupationBlock | None
     forces: NDArray[np.float64] | None
@@ -91,7 +93,7 @@ def read_step(text: StepText, kinds: Sequence[str]) -> StepNumbers:
     """
     energy_line = _energy_line(text)
     energy = _value(text, energy_line, "the total energy")
-    parts, parts_of_total = _read_parts(text, energy_line)
+    parts, parts_of_total, ewald = _read_parts(text, energy_line)
     forces, total_force = _read_forces(text, energy_line, len(kinds))
     stress, pressure = _read_stress(text, energy_line)
     counter, thermal, time = _read_dynamics(text, energy_line)
@@ -103,6 +105,7 @@ def read_step(text: StepText, kinds: Sequence[str]) -> StepNumbers:
         entropy=_read_pair(text, energy_line, ("internal_energy", "smearing"), "the smearing contribution"),
         parts=parts,
         parts_of_total=parts_of_total,
+        ewald=ewald,
         magnetization=_read_magnetization(text, energy_line),
         occupations=_read_last_occupations(text, energy_line, kinds),
         forces=forces,
@@ -167,19 +170,21 @@ def _read_pair(text: StepText, energy_line: int, names: Sequence[str], what: str
     return np.stack(values, axis=1) if len(values) == len(names) else None
 
 
-def _read_parts(text: StepText, energy_line: int) -> tuple[NDArray[np.float64] | None, bool]:
+def _read_parts(
+    text: StepText, energy_line: int
+) -> tuple[NDArray[np.float64] | None, bool, NDArray[np.float64] | None]:
     start = text.after(energy_line, "parts")
     if start is None:
-        return None, False
+        return None, False, None
     end = next((i for i in range(start + 1, len(text.lines)) if not text.lines[i].strip()), len(text.lines))
     heading, *rows = text.block(start, end + 1)
-    rows = [row for row in rows if row.strip()]
-    parts = [_PART.match(row) for row in rows]
     of_total = "E=F" not in heading and "F=E" not in heading
-    if not rows or None in parts:
-        # Contributions that are not known here may be listed without being added.
-        return None, of_total
-    return one([one_number(part[2], "a part of the energy") for part in parts if part]), of_total
+    matches = [_PART.match(row) for row in rows if row.strip()]
+    parts = {match[1]: one_number(match[2], "a part of the energy") for match in matches if match}
+    ewald = one(parts["ewald contribution"]) if "ewald contribution" in parts else None
+    # Contributions that are not known here may be listed without being added.
+    known = bool(matches) and len(parts) == len(matches)
+    return one(list(parts.values())) if known else None, of_total, ewald
 
 
 def _read_magnetization(text: StepText, energy_line: int) -> NDArray[np.float64] | None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.errors import OutputFormatError
 from aiida_redoxmlp.redox.occupations import IonicStep
-from aiida_redoxmlp.redox.pw_output_checks import check_steps
+from aiida_redoxmlp.redox.pw_output_checks import check_ions, check_steps
 from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry, first_geometry, next_geometries, read_geometry
+from aiida_redoxmlp.redox.pw_output_geometry import Geometry, first_geometry, next_geometries
 from aiida_redoxmlp.redox.pw_output_header import PwHeader, check_header, read_header, read_version
 from aiida_redoxmlp.redox.pw_output_ionic import ionic_steps
 from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError
@@ -20,6 +20,7 @@ from aiida_redoxmlp.redox.pw_output_reader import Run, StepReader
 from aiida_redoxmlp.redox.pw_output_segments import Segment, segments
 from aiida_redoxmlp.redox.pw_output_sequence import StepSequence, laws_of
 from aiida_redoxmlp.redox.pw_output_source import ByteSource, Source
+from aiida_redoxmlp.redox.pw_output_stacking import of_steps
 from aiida_redoxmlp.redox.pw_output_step import StepNumbers
 from aiida_redoxmlp.redox.pw_output_text import StepText
 
@@ -131,8 +132,8 @@ class PwOutputStream:
             "Ionic step 1 is left out: its SCF cycle has no beginning "
             f"(it begins before byte {self._last.offset + len(self._last.data)})."
         )
-        nowhere = Geometry(header.cell, None, problem="where it was computed is missing")
-        return next_geometries(read_geometry(text, header.kinds), header, nowhere, 1)[0]
+        cell = None if text.marks["cell"] else header.cell
+        return Geometry(cell, None, problem="it follows results of steps that have no beginning")
 
     def _noted_segments(self) -> Iterator[Segment]:
         for segment in self._segments:
@@ -155,23 +156,32 @@ class PwOutputStream:
         if numbers is None:
             return entries, None
         if run.text is not None and not run.text.ends and not _ended(run.text.lines):
-            entries[-1].problem = "the output ends within it"
-        if self._use_checks and not self._pass(numbers, header, run.last_iterations):
-            for entry, last in zip(entries, run.last_iterations, strict=True):
-                self._check(entry, header, last)
+            entries[-1].blame("the output ends within it")
+        if run.text is not None and _ended(run.text.lines) and not run.text.marks["timings"]:
+            entries[-1].blame("the text after it is damaged: the run ended, but its timings are missing")
+        if self._use_checks and not self._pass(run, numbers, header, geometries[0]):
+            for entry, last, earlier in zip(entries, run.last_iterations, run.earlier, strict=True):
+                self._check(entry, header, last, earlier)
         return entries, None if any(entry.problem for entry in entries) else EntryRun(entries, numbers)
 
-    def _pass(self, numbers: StepNumbers, header: PwHeader, last_iterations: NDArray[np.float64]) -> bool:
+    def _pass(self, run: Run, numbers: StepNumbers, header: PwHeader, geometry: Geometry) -> bool:
         try:
-            check_steps(numbers, header, last_iterations)
+            check_steps(numbers, header, run.last_iterations, run.earlier)
+            self._check_first(numbers, header, geometry)
         except GarbledBlockError:
             return False
         return True
 
-    def _check(self, entry: Entry, header: PwHeader, last_iteration: float) -> None:
+    def _check_first(self, numbers: StepNumbers, header: PwHeader, geometry: Geometry) -> None:
+        """Check a geometry that no step before it can confirm: the first one, and each one with a new cell."""
+        if geometry.in_header or geometry.cell is not header.cell:
+            check_ions(of_steps(numbers, slice(1)), header, geometry)
+
+    def _check(self, entry: Entry, header: PwHeader, last: float, earlier: NDArray[np.float64]) -> None:
         try:
             if entry.numbers is not None:
-                check_steps(entry.numbers, header, np.array([last_iteration]))
+                check_steps(entry.numbers, header, np.array([last]), earlier[None])
+                self._check_first(entry.numbers, header, entry.geometry)
         except GarbledBlockError as error:
             entry.blame(str(error))
 

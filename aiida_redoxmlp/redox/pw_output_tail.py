@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 from aiida_redoxmlp.redox.pw_output_segments import Segment
 
 __all__ = ("Tail", "relevant")
 
 _ENERGY = re.compile(rb"\s*!\s+total energy\s+=")
+_ACCURACY = b"estimated scf accuracy"
+_EARLIER = re.compile(
+    rb"estimated scf accuracy\s+<\s+(\d+\.\d+(?:E[-+]\d+)?) Ry\s+total magnetization\s+=\s+(-?\d+\.\d\d) Bohr mag/cell"
+    rb"\s+absolute magnetization\s+=\s+(\d+\.\d\d) Bohr"
+)
+_UNKNOWN = (float("nan"),) * 3
 _CLOCK = b"total cpu time spent up to now is"
 _TIME = re.compile(rb"\d+\.\d")
 _HEADINGS = (b"HUBBARD OCCUPATIONS =", b"--- enter write_ns")
@@ -25,6 +30,9 @@ class Tail:
         data: the text, whole lines.
         clock: times in s that pw.x had spent at the last SCF iteration and at the end, as far as they can be read.
         last_iteration: number of the last SCF iteration before the energy, or None where it cannot be told.
+        earlier: accuracy in Ry and total and absolute magnetization in μB of the SCF iteration before the last, NaN
+            where they cannot be read.
+        has_occupations: whether there are Hubbard occupations in it, or before its last SCF iteration.
         problem: why the text before contradicts that this is one step, or empty.
     """
 
@@ -32,6 +40,8 @@ class Tail:
     data: bytes
     clock: tuple[float, ...]
     last_iteration: int | None
+    earlier: tuple[float, float, float]
+    has_occupations: bool
     problem: str = ""
 
 
@@ -46,16 +56,21 @@ def relevant(segment: Segment) -> Tail:
     problem = ""
     if len(energies) > 1:
         problem = "it runs into the step after it"
-    elif any(after != before + 1 for (_, before), (_, after) in pairwise(numbers)):
+    elif numbers and [number for _, number in numbers] != list(range(numbers[0][1], numbers[0][1] + len(numbers))):
         problem = "its SCF iterations are not numbered one after the other"
     clock = _clock(data, energies[-1] if energies else None)
     if not energies:
-        return Tail(segment.offset, data, clock, last, problem)
+        return Tail(segment.offset, data, clock, last, _UNKNOWN, _has_occupations(data), problem)
     begin = numbers[-1][0] if numbers else 0
     starts = [data.rfind(heading, begin, energies[-1]) for heading in _HEADINGS]
     start = max(starts)
+    has_occupations = start >= 0 or _has_occupations(data)
     line = _line_start(data, start if start >= 0 else energies[-1])
-    return Tail(segment.offset, data[line:], clock, last, problem)
+    return Tail(segment.offset, data[line:], clock, last, _earlier(data, begin), has_occupations, problem)
+
+
+def _has_occupations(data: bytes) -> bool:
+    return any(heading in data for heading in _HEADINGS)
 
 
 def _energies(data: bytes) -> list[int]:
@@ -66,6 +81,12 @@ def _energies(data: bytes) -> list[int]:
         if not data[line:at].strip() and _ENERGY.match(data, line):
             found.append(at)
     return found
+
+
+def _earlier(data: bytes, end: int) -> tuple[float, float, float]:
+    """Read what is printed at the end of the SCF iteration before ``end``."""
+    match = _EARLIER.match(data, max(data.rfind(_ACCURACY, 0, end), 0))
+    return (float(match[1]), float(match[2]), float(match[3])) if match else _UNKNOWN
 
 
 def _clock(data: bytes, energy: int | None) -> tuple[float, ...]:

@@ -38,11 +38,12 @@ _MARKS = {
     "positions": r"ATOMIC_POSITIONS",
     "forces_timed": r"forces\s+:.*CPU",
     "stress_timed": r"stress\s+:.*CPU",
-    "moved_on": r"Writing |init_run |BFGS Geometry|End of |JOB DONE",
+    "timings": r"init_run ",
+    "moved_on": r"Writing |BFGS Geometry|End of |JOB DONE",
 }
 _MARK = re.compile(r"\s*(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _MARKS.items()) + ")")
 
-_ONLY_AT_THE_END = {"moved_on", "forces_timed", "stress_timed"}
+_ONLY_AT_THE_END = {"moved_on", "timings", "forces_timed", "stress_timed"}
 """Landmarks that count in the last step of a file only."""
 _SKELETON = bytes.maketrans(b"0123456789-", b" " * 11)
 _SKELETON_MARK = re.compile(
@@ -108,4 +109,4 @@ class StepText:
             return False
         if self.after(energy, "dynamics") is not None:
             return self.after(energy, "temperature") is not None
-        return any(self.after(energy, name) is not None for name in ("moved_on", "positions", "cycles"))
+        return any(self.after(energy, name) is not None for name in ("moved_on", "timings", "positions", "cycles"))

@@ -36,7 +36,7 @@ def test_light_atoms_are_fast():
 
 
 def test_the_time_unit_is_that_of_pw():
-    assert 60.0 * RYDBERG_TIME == pytest.approx(2.9027, abs=1e-4)  # "Time step = 60.00 a.u., 2.9027 femto-seconds"
+    assert pytest.approx(2.9027, abs=1e-4) == 60.0 * RYDBERG_TIME  # "Time step = 60.00 a.u., 2.9027 femto-seconds"
 
 
 def verlet(positions, velocities, forces_of, masses, timestep, n_steps):

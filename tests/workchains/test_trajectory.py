@@ -281,6 +281,14 @@ def test_atoms_are_followed_through_the_segments_before_submission(build, second
         instantiate_process(get_manager().get_runner(), TrajectoryWorkChain, **inputs)
 
 
+def test_several_trajectories_are_followed_before_submission_too(build):
+    segments = [{"n_steps": 2, "temperature": 600.0}, {"n_steps": 1, "remove": [13]}]
+    overrides = {"trajectory": {"dynamics": {"segments": segments}}}
+    inputs = build(DynamicsWorkChain, patterns=[[2, 3]], overrides=overrides)._inputs(prune=True)
+    with pytest.raises(ValueError, match="removes atom 13"):
+        instantiate_process(get_manager().get_runner(), DynamicsWorkChain, **inputs)
+
+
 def test_a_pattern_that_does_not_fit_is_refused(build):
     inputs = build(pattern=[2, 2])._inputs(prune=True)
     with pytest.raises(ValueError, match="Segment 0: The pattern"):
