@@ -19,7 +19,7 @@ PYTEST := env AIIDA_PATH=$(CURDIR)/.cache/test-aiida OMP_NUM_THREADS=1 \
   REDOXMLP_PSEUDOPOTENTIALS=$(CURDIR)/.cache/pseudopotentials $(BIN)/python -m pytest
 COVERAGE := --cov=aiida_redoxmlp --cov-report=
 
-.PHONY: help setup demo demo-slurm hubbard test test-setup test-fast lint docs stop clean distclean
+.PHONY: help setup demo demo-slurm hubbard dynamics test test-setup test-fast lint docs stop clean distclean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,10 @@ demo-slurm: ## The same through a private SLURM with a cpu and a gpu partition: 
 hubbard: setup ## Self-consistent U and V of NiO, LiCoO2 and Li0.5MnPO4, on this machine: hubbard-output/
 	@$(ENVIRONMENT) && for example in nio licoo2 licoo2-uv limnpo4; do \
 	  $(BIN)/aiida-redoxmlp launch hubbard --config examples/hubbard-$$example.yaml --output hubbard-output/$$example; done
+
+dynamics: setup ## Molecular dynamics of Li0.5MnPO4, oxidation states at every step: dynamics-output/
+	@$(ENVIRONMENT) && $(BIN)/aiida-redoxmlp launch dynamics --config examples/dynamics-limnpo4.yaml \
+	  --output dynamics-output
 
 test: test-setup lint ## All tests, with real engines, daemon and SLURM; coverage of at least 90 %
 	@$(BIN)/coverage erase

@@ -31,6 +31,7 @@ _REMOVED_BY_CLEAN = (
     "dist",
     "demo-output",
     "hubbard-output",
+    "dynamics-output",
     "demo-slurm-output",
     "docs/_build",
     ".pytest_cache",
