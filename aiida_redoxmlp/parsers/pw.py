@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,11 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
             trajectory: orm.TrajectoryData = super().build_output_trajectory(parsed_trajectory, structure)
             return trajectory
         return trajectory_from_steps(self._steps.steps) if self._steps is not None and self._steps.steps else None
+
+    def emit_logs(self, logs: Any, ignore: Sequence[str] = ()) -> None:
+        """Hand on what aiida-quantumespresso noticed; that dynamics have no end is no error."""
+        dynamics = ("ERROR_IONIC_CONVERGENCE_NOT_REACHED",) if self.get_calculation_type() == "md" else ()
+        super().emit_logs(logs, ignore=[*ignore, *dynamics])
 
     def validate_dynamics(self, _trajectory: Any, _parameters: Any, logs: Any) -> ExitCode | None:
         """Return an exit code for dynamics that ended because an SCF cycle did not converge."""

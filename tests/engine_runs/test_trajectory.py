@@ -116,3 +116,12 @@ def test_chunks_equal_an_unbroken_run_whatever_ended_them(run, pw_executable, tm
     assert node.is_finished_ok, node.exit_message
     assert not list(tmp_path.glob("kill_*"))
     check_equal(killed, whole)
+
+
+def test_a_run_that_gets_too_hot_is_stopped_while_it_runs(run):
+    outputs, node = run(
+        segments=[{"n_steps": 200, "temperature": 600.0}], maximum_temperature=500.0, monitor_interval=1
+    )
+    assert node.exit_status == 420, node.exit_message
+    assert "step 1 has a temperature of 600 K, above 500 K" in node.exit_message
+    assert 1 <= outputs["frames"].n_frames < 200

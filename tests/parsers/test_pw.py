@@ -93,8 +93,9 @@ def test_the_text_is_kept_where_there_is_nothing_else_to_look_at(parse, tmp_path
     assert gzip.decompress(outputs["stdout"].get_content(mode="rb")).decode() == text[: len(text) // 3]
 
 
-def test_dynamics_give_a_trajectory_with_its_series(parse):
+def test_dynamics_give_a_trajectory_with_its_series(parse, caplog):
     trajectory = parse("md", calculation="md")[0]["output_trajectory"]
+    assert "ERROR_IONIC_CONVERGENCE_NOT_REACHED" not in caplog.text
     assert trajectory.get_array("steps").tolist() == list(range(8))
     assert trajectory.get_array("positions").shape == (8, 13, 3)
     assert trajectory.get_array("temperatures")[0] == pytest.approx(600.0)

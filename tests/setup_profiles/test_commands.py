@@ -107,7 +107,7 @@ def test_an_old_python_can_read_the_sentence_that_asks_for_a_newer_one() -> None
 def test_every_command_of_the_makefile_is_explained_and_expands(bare: Path) -> None:
     help_text = subprocess.run(["make", "-C", bare], capture_output=True, text=True, check=True).stdout
     explained = set(re.findall(r"^  make (\S+) +\S", help_text, re.MULTILINE))
-    everyday = {"help", "setup", "demo", "demo-slurm", "hubbard", "test", "test-fast", "lint", "docs"}
+    everyday = {"help", "setup", "demo", "demo-slurm", "hubbard", "dynamics", "test", "test-fast", "lint", "docs"}
     assert explained == everyday | {"stop", "clean", "distclean"}
     for target in explained:
         subprocess.run(["make", "-C", bare, "--dry-run", target], capture_output=True, check=True)
