@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.common import LinkType
-from aiida.plugins import CalculationFactory
+from aiida.plugins import CalculationFactory, DataFactory
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from ase.io import read
 from hypothesis import settings
@@ -126,3 +127,11 @@ def pseudopotential_folder() -> Path:
     if not list(folder.glob("*.UPF")):
         pytest.skip("no pseudopotentials: run `make setup`")
     return folder
+
+
+@pytest.fixture
+def pseudos(aiida_profile: Any) -> dict[str, Any]:
+    """Made-up pseudopotentials of the demonstration's elements, for what does not read them."""
+    upf = DataFactory("pseudo.upf")
+    content = '<UPF version="2.0.1"><PP_HEADER element="{0}" z_valence="7.0"/></UPF>'
+    return {one: upf(io.BytesIO(content.format(one).encode()), filename=f"{one}.upf") for one in ("Mn", "P", "O", "Li")}

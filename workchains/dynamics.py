@@ -253,7 +253,8 @@ class DynamicsWorkChain(WorkChain):
             for number, node in enumerate(self.ctx.relaxations)
             if "frames" in node.outputs
         }
-        whole = merge_datasets(**relaxations, **frames)
+        runs = {**relaxations, **frames}
+        whole = merge_datasets(**runs) if len(runs) > 1 else next(iter(runs.values()))
         chosen: Any = subsample_dataset(whole, self.inputs.subsampling, **relaxations)
         self.out("frames", whole)
         self.out("dataset", chosen["dataset"])

@@ -69,9 +69,11 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
         spec.output("stdout", valid_type=orm.SinglefileData, required=False, help="What pw.x printed, gzip.")
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Have the text that pw.x prints brought for the parser only."""
+        """Have the text that pw.x prints brought for the parser only, and the XML of the last step of dynamics."""
         info: CalcInfo = super().prepare_for_submission(folder)
-        printed = self.metadata.options.output_filename
-        info.retrieve_list = [name for name in info.retrieve_list or [] if name != printed]
-        info.retrieve_temporary_list = [*(info.retrieve_temporary_list or []), printed]
+        bulky = [self.metadata.options.output_filename]
+        if self.inputs.parameters.get_dict().get("CONTROL", {}).get("calculation") == "md":
+            bulky += self.xml_filepaths
+        info.retrieve_list = [name for name in info.retrieve_list or [] if name not in bulky]
+        info.retrieve_temporary_list = [*(info.retrieve_temporary_list or []), *bulky]
         return info

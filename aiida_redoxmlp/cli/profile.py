@@ -65,7 +65,8 @@ def load_process(identifier: str | None, labels: Sequence[str]) -> orm.ProcessNo
     node = load_node(identifier)
     if not isinstance(node, orm.ProcessNode) or node.process_label not in labels:
         found = node.process_label if isinstance(node, orm.ProcessNode) else node.__class__.__name__
-        raise InputError(f"<{identifier}> is a {found}, not a {' or '.join(labels)}; give the PK of one.")
+        known = " or ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+        raise InputError(f"<{identifier}> is a {found}, not a {known}; give the PK of one.")
     return node
 
 

@@ -51,7 +51,7 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
                 self._steps = read_pw_output(path)
             except OutputFormatError as error:
                 self.logger.warning(f"No oxidation states: {error}")
-            self._show(path)
+            self._show(path, kwargs.get("retrieved_temporary_folder"))
             exit_code: ExitCode | None = super().parse(**kwargs)
             if self._steps is not None:
                 self._parse_occupations(self._steps)
@@ -71,14 +71,16 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
         else:
             yield None
 
-    def _show(self, path: Path) -> None:
-        """Put what pw.x printed where aiida-quantumespresso looks for it."""
+    def _show(self, path: Path, temporary_folder: str | None) -> None:
+        """Put what pw.x printed and wrote where aiida-quantumespresso looks for it."""
         shown = orm.FolderData()
         name = self.node.get_option("output_filename")
         stored = super().retrieved.base.repository
         for other in stored.list_object_names():
             if other != name:
                 shown.base.repository.put_object_from_bytes(stored.get_object_content(other, mode="rb"), other)
+        for other_path in Path(temporary_folder).glob("*.xml") if temporary_folder is not None else ():
+            shown.base.repository.put_object_from_bytes(other_path.read_bytes(), other_path.name)
         text = without_the_middle(path) if self.get_calculation_type() == "md" else path.read_bytes()
         shown.base.repository.put_object_from_bytes(text, name)
         self._shown = shown

@@ -132,6 +132,8 @@ def _next_geometry(numbers: GeometryNumbers, header: PwHeader, before: Geometry,
         cell = numbers.cell[step] * {"alat": alat, "bohr": BOHR, "angstrom": 1.0}[numbers.cell_unit]
         if numbers.volume is not None and not _has_volume(cell, float(numbers.volume[step]) * BOHR**3):
             return Geometry(None, None, problem="the new cell does not have its printed volume")
+    elif header.variable_cell and numbers.positions is not None:
+        return Geometry(None, None, problem="the new cell is missing")
     if numbers.problem:
         lost_cell = numbers.volume is not None and numbers.cell is None
         return Geometry(None if lost_cell else cell, None, problem=numbers.problem)

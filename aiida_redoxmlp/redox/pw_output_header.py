@@ -42,6 +42,8 @@ class PwHeader:
         masses: of every atom in atomic mass units, shape (n_atoms,).
         charges: of every ion, shape (n_atoms,).
         periodic: whether the electrostatics is that of a crystal, not of a slab or a molecule.
+        variable_cell: whether the cell changes, so that it is printed with the positions.
+        restarted: whether the run goes on from another one.
         hubbard: whether there are Hubbard occupations to start from, so that each step has some.
     """
 
@@ -55,6 +57,8 @@ class PwHeader:
     masses: NDArray[np.float64]
     charges: NDArray[np.float64]
     periodic: bool
+    variable_cell: bool
+    restarted: bool
     hubbard: bool
 
 
@@ -88,6 +92,8 @@ def read_header(lines: Sequence[str]) -> PwHeader:
         masses=np.array([species[kind][1] for kind in kinds]),
         charges=np.array([species[kind][2] for kind in kinds]),
         periodic=not any(_NOT_PERIODIC.search(line) for line in lines),
+        variable_cell=any("press convergence thresh" in line for line in lines),
+        restarted=any("read from directory" in line for line in lines),
         hubbard=any(_OCCUPATIONS.match(line) for line in lines),
     )
 

@@ -18,21 +18,26 @@ _PRINTED_TIME = 5.1e-5
 
 
 class CounterLaw:
-    """The number that pw.x gives a step is one more than that of the step before."""
+    """The number that pw.x gives a step is one more than that of the step before, and 1 where a run starts."""
 
-    def __init__(self) -> None:
-        self._ahead: float | None = None
+    def __init__(self, *, restarted: bool) -> None:
+        self._ahead: float | None = None if restarted else 1.0
         self._suspected: float | None = None
+        self._before: float | None = None
         self._latest: tuple[float, float] | None = None
 
     def judge(self, entry: Entry) -> int:
         """See :meth:`Law.judge`."""
         numbers = entry.numbers
         counters = None if numbers is None else numbers.cycles if numbers.counter is None else numbers.counter
+        before, self._before = self._before, None
         if numbers is None or counters is None:
             return entry.index + 1
-        counter = float(counters[0])
+        counter = self._before = float(counters[0])
         ahead = counter - entry.index
+        if before is not None and counter != before + 1:
+            # The positions printed by the step before are not those of this one.
+            entry.blame(f"it is numbered {counter:.0f} and the step before it {before:.0f}")
         if ahead in (self._ahead, self._suspected) or (self._ahead is None and not entry.problem):
             self._ahead = ahead
         elif self._ahead is not None:
@@ -56,15 +61,15 @@ class CounterLaw:
         counters, times, latest = run.numbers.counter, run.numbers.time, self._latest
         if counters is None or times is None or latest is None or self._ahead is None:
             return None
-        before, counters_before = np.array([latest[0], *times[:-1]]), np.array([latest[1], *counters[:-1]])
+        times_before, counters_before = np.array([latest[0], *times[:-1]]), np.array([latest[1], *counters[:-1]])
         rounding = _PRINTED_TIME * (1 + counters / counters_before)
-        if (counters - run.indices != self._ahead).any():
+        if (counters - run.indices != self._ahead).any() or self._before not in (None, counters[0] - 1):
             return None
-        if (np.abs(times - counters * before / counters_before) > rounding).any():
+        if (np.abs(times - counters * times_before / counters_before) > rounding).any():
             return None
 
         def commit() -> None:
-            self._latest = float(times[-1]), float(counters[-1])
+            self._latest, self._before = (float(times[-1]), float(counters[-1])), float(counters[-1])
 
         return commit
 
@@ -128,8 +133,8 @@ class PresenceLaw:
     def judge(self, entry: Entry) -> int:
         """See :meth:`Law.judge`."""
         numbers = entry.numbers
-        if numbers is None or numbers.gave_up or entry.problem:
-            return entry.index + 1
+        if numbers is None or numbers.gave_up:
+            return entry.index + 1 if self._first is None else self._first.index
         present = _present(numbers)
         missing, new = sorted(self._seen - present), sorted(present - self._seen)
         if missing:

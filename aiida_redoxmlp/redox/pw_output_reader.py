@@ -84,11 +84,11 @@ class StepReader:
                     yield self._read(tail, is_last=False)
 
     def _pick(self, tail: Tail) -> bytes | None:
-        return self._templates[0].pick(tail.data) if self._templates else None
+        return self._templates[0].pick(tail.data) if self._templates and not tail.merged else None
 
     def _pick_otherwise(self, tail: Tail) -> bytes | None:
         """Try the other templates; the one that fits is tried first from now on."""
-        for template in self._templates[1:]:
+        for template in [] if tail.merged else self._templates[1:]:
             picked = template.pick(tail.data)
             if picked is not None:
                 self._templates.remove(template)
@@ -123,7 +123,7 @@ class StepReader:
         except GarbledBlockError as error:
             problem = problem or str(error)
         geometry = read_geometry(text, self._kinds)
-        if tail.problem or (numbers is None and geometry.positions is None and not geometry.problem):
+        if tail.merged or (numbers is None and geometry.positions is None and not geometry.problem):
             # The positions may be those of another step.
             geometry = replace(geometry, positions=None, problem="what is printed before it is damaged")
         if numbers is not None and not geometry.problem and not is_last:

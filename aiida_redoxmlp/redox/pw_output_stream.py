@@ -129,11 +129,11 @@ class PwOutputStream:
         if not any(text.marks[name] for name in _RESULTS):
             return first_geometry(header)
         self._warnings.append(
-            "Ionic step 1 is left out: its SCF cycle has no beginning "
-            f"(it begins before byte {self._last.offset + len(self._last.data)})."
+            "Results that are printed before the first SCF cycle belong to no ionic step "
+            f"(they end before byte {self._last.offset + len(self._last.data)})."
         )
         cell = None if text.marks["cell"] else header.cell
-        return Geometry(cell, None, problem="it follows results of steps that have no beginning")
+        return Geometry(cell, None, problem="what is printed before it is damaged")
 
     def _noted_segments(self) -> Iterator[Segment]:
         for segment in self._segments:

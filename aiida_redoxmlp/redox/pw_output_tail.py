@@ -33,6 +33,7 @@ class Tail:
         earlier: accuracy in Ry and total and absolute magnetization in μB of the SCF iteration before the last, NaN
             where they cannot be read.
         has_occupations: whether there are Hubbard occupations in it, or before its last SCF iteration.
+        merged: whether there is more than one energy.
         problem: why the text before contradicts that this is one step, or empty.
     """
 
@@ -42,6 +43,7 @@ class Tail:
     last_iteration: int | None
     earlier: tuple[float, float, float]
     has_occupations: bool
+    merged: bool
     problem: str = ""
 
 
@@ -60,13 +62,15 @@ def relevant(segment: Segment) -> Tail:
         problem = "its SCF iterations are not numbered one after the other"
     clock = _clock(data, energies[-1] if energies else None)
     if not energies:
-        return Tail(segment.offset, data, clock, last, _UNKNOWN, _has_occupations(data), problem)
+        return Tail(segment.offset, data, clock, last, _UNKNOWN, _has_occupations(data), merged=False, problem=problem)
     begin = numbers[-1][0] if numbers else 0
     starts = [data.rfind(heading, begin, energies[-1]) for heading in _HEADINGS]
     start = max(starts)
     has_occupations = start >= 0 or _has_occupations(data)
     line = _line_start(data, start if start >= 0 else energies[-1])
-    return Tail(segment.offset, data[line:], clock, last, _earlier(data, begin), has_occupations, problem)
+    earlier = _earlier(data, begin)
+    merged = len(energies) > 1
+    return Tail(segment.offset, data[line:], clock, last, earlier, has_occupations, merged=merged, problem=problem)
 
 
 def _has_occupations(data: bytes) -> bool:

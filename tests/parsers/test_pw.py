@@ -17,11 +17,13 @@ def parse(make_calculation, demo_structure, chemistry):
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh([1, 1, 1])
         text = (PW / folder / "pw.out").read_text() if stdout is None else stdout
-        retrieved = {"data-file-schema.xml": (PW / folder / "data-file-schema.xml").read_bytes()}
+        xml = (PW / folder / "data-file-schema.xml").read_bytes()
+        retrieved = {}
         if temporary is None:
-            retrieved["aiida.out"] = text
+            retrieved = {"aiida.out": text, "data-file-schema.xml": xml}
         else:
             (temporary / "aiida.out").write_text(text)
+            (temporary / "data-file-schema.xml").write_bytes(xml)
         node = make_calculation(
             "redoxmlp.pw",
             retrieved,
