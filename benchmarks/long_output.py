@@ -17,8 +17,8 @@ _CLOCK = re.compile(rb"(total cpu time spent up to now is)( +\d+\.\d)")
 def write_long_output(path: Path, size: int) -> int:
     """Repeat the second to the seventh step of a real run until the file has at least ``size`` bytes.
 
-    Steps, times and the time spent are numbered on. Where the seventh step is followed by the second one the ions jump, so the header
-    says that a thermostat is at work: without one, those steps would contradict the equation of motion.
+    Steps, times and the time spent are numbered on. Where the seventh step is followed by the second one the ions jump,
+    so the header says that a thermostat is at work: without one, those steps would contradict the equation of motion.
 
     Args:
         path: the file to write.

@@ -3,7 +3,8 @@
 Run it with the package installed: ``python benchmarks/pw_output_fuzzing.py [--count N] [--seed N] [--processes N]``.
 It damages the outputs in ``tests/fixtures/pw`` at random (cut, lines swapped, dropped or doubled, bytes or digits
 changed), reads them, and writes ``benchmarks/results/pw_output_fuzzing.json``. A frame is wrong if the intact file has
-none with the same content; one that is marked as not converged where it was is flagged. A changed digit counts where a reader without checks returns another frame because of it.
+none with the same content; one that is marked as not converged, and was, is flagged. A changed digit counts where a
+reader without checks returns a wrong frame because of it.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Columns:
         self._whole = max(used for _, used, _ in shapes) + _SPARE
         table = np.empty((len(places), self._whole + after), dtype=np.intp)
         table[:, : self._whole], table[:, self._whole :] = self._length, self._length + 1
-        for row, (width, _, point), (_, end, decimals) in zip(table, shapes, places, strict=True):
-            width = min(width, self._whole)
+        for row, (room, _, point), (_, end, decimals) in zip(table, shapes, places, strict=True):
+            width = min(room, self._whole)
             row[self._whole - width : self._whole] = range(point - width, point)
             row[self._whole : self._whole + decimals] = range(end - decimals, end)
         self._table = table

@@ -30,9 +30,12 @@ class Entry:
         following: those printed after it.
         step: in eV and Å, or None where it could not be made.
         problem: why it is left out, or empty.
+        printed: what of the numbers has a heading, of a step of which they cannot be read.
     """
 
-    __slots__ = ("_numbers", "_row", "clock", "following", "geometry", "index", "offset", "problem", "step")
+    __slots__ = (
+        "_numbers", "_row", "clock", "following", "geometry", "index", "offset", "printed", "problem", "step",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Entry:
         problem: str,
         numbers: StepNumbers | None,
         row: int,
+        printed: frozenset[str],
     ) -> None:
         self.index = index
         self.offset = tail.offset
@@ -52,6 +56,7 @@ class Entry:
         self.following = following
         self.step = step
         self.problem = problem
+        self.printed = printed
         self._numbers = numbers
         self._row = row
 

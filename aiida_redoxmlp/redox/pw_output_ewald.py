@@ -16,7 +16,9 @@ _REACH = 4.2
 _DISTANCES_AT_ONCE = 10**6
 
 
-def ewald_energy(cell: NDArray[np.float64], positions: NDArray[np.float64], charges: Sequence[float] | NDArray[np.float64]) -> float:
+def ewald_energy(
+    cell: NDArray[np.float64], positions: NDArray[np.float64], charges: Sequence[float] | NDArray[np.float64]
+) -> float:
     """Return the energy of point charges in a neutralising background, in Ry.
 
     P. P. Ewald, Ann. Phys. 369, 253 (1921).
@@ -37,7 +39,7 @@ def ewald_energy(cell: NDArray[np.float64], positions: NDArray[np.float64], char
     reciprocal = 4 * np.pi / volume * float((structure * np.exp(-squares / (4 * eta**2)) / squares).sum())
     self_energy = 2 * eta / np.sqrt(np.pi) * float((charge**2).sum())
     background = np.pi * float(charge.sum()) ** 2 / (volume * eta**2)
-    return reciprocal + _direct(cell, positions, charge, eta) - self_energy - background
+    return float(reciprocal + _direct(cell, positions, charge, eta) - self_energy - background)
 
 
 def _direct(

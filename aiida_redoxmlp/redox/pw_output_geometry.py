@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.redox.pw_output_header import PwHeader
 from aiida_redoxmlp.redox.pw_output_numbers import BOHR, GarbledBlockError, block_numbers, one_number
 from aiida_redoxmlp.redox.pw_output_stacking import one
-from aiida_redoxmlp.redox.pw_output_text import StepText
+from aiida_redoxmlp.redox.pw_output_text import StepText, counted
 
 __all__ = ("Geometry", "GeometryNumbers", "first_geometry", "next_geometries", "read_geometry")
 
@@ -32,6 +32,7 @@ class Geometry:
         rounding: Å, how far a printed coordinate may be from the true one.
         problem: what was wrong with the part that is None.
         in_header: whether it is the starting geometry.
+        counter: number of the step with which it was printed.
     """
 
     cell: NDArray[np.float64] | None
@@ -39,6 +40,7 @@ class Geometry:
     rounding: float = 0.0
     problem: str = ""
     in_header: bool = False
+    counter: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class GeometryNumbers:
         cell_unit: ``alat``, ``bohr`` or ``angstrom``.
         cell_alat: the lattice parameter in bohr that is printed with the cell, shape (steps,).
         volume: bohr³, shape (steps,).
+        counter: number of the step before, as it is printed with the positions, shape (steps,).
         problem: why positions or cell could not be read.
         expected: whether positions belong there.
     """
@@ -62,31 +65,38 @@ class GeometryNumbers:
     cell_unit: str
     cell_alat: NDArray[np.float64] | None
     volume: NDArray[np.float64] | None
+    counter: NDArray[np.float64] | None
     problem: str
     expected: bool
 
 
 def read_geometry(text: StepText, kinds: Sequence[str]) -> GeometryNumbers:
     """Read the geometry of the next step; what is wrong with it is told in ``problem``."""
-    cell, cell_unit, cell_alat, volume = None, "", None, None
-    positions, positions_unit, problem = None, "", ""
+    expected = bool(text.marks["forces"])
+    volume = cell = cell_alat = None
+    cell_unit = ""
     try:
-        for name in ("positions", "cell"):
-            if len(text.marks[name]) > 1:
-                raise GarbledBlockError(f"the {name} after the step before are printed twice")
+        _refuse_doubles(text)
         if (line := text.last("volume")) is not None:
             volume = one(one_number(text.line(line).partition("=")[2], "the new volume"))
         if (line := text.last("cell")) is not None:
             cell, cell_unit, cell_alat = _read_cell(text.block(line, line + 4))
-        elif volume is not None:
-            raise GarbledBlockError("the new cell is missing")
-        if (line := text.last("positions")) is not None:
-            positions, positions_unit = _read_positions(text.block(line, line + 1 + len(kinds)), kinds)
+        positions, unit, counter = _read_positions(text, kinds)
     except GarbledBlockError as error:
-        problem = str(error)
-    return GeometryNumbers(
-        positions, positions_unit, cell, cell_unit, cell_alat, volume, problem, expected=bool(text.marks["forces"])
-    )
+        return GeometryNumbers(None, "", cell, cell_unit, cell_alat, volume, None, str(error), expected)
+    problem = "the new cell is missing" if volume is not None and cell is None else ""
+    return GeometryNumbers(positions, unit, cell, cell_unit, cell_alat, volume, counter, problem, expected)
+
+
+def _refuse_doubles(text: StepText) -> None:
+    for name in ("positions", "cell"):
+        if len(text.marks[name]) > 1:
+            raise GarbledBlockError(f"the {name} after the step before are printed twice")
+
+
+def _read_counter(text: StepText, before: int) -> NDArray[np.float64] | None:
+    lines = [number for name in ("dynamics", "cycles") for number in text.marks[name] if number < before]
+    return one(counted(text.line(max(lines)))) if lines else None
 
 
 def _read_cell(lines: Sequence[str]) -> tuple[NDArray[np.float64], str, NDArray[np.float64] | None]:
@@ -97,7 +107,14 @@ def _read_cell(lines: Sequence[str]) -> tuple[NDArray[np.float64], str, NDArray[
     return one(block_numbers(lines[1:], 3, 3, "the new cell")), match[1], alat
 
 
-def _read_positions(lines: Sequence[str], kinds: Sequence[str]) -> tuple[NDArray[np.float64], str]:
+def _read_positions(
+    text: StepText, kinds: Sequence[str]
+) -> tuple[NDArray[np.float64] | None, str, NDArray[np.float64] | None]:
+    """Return the positions, their unit and the number of the step that prints them."""
+    start = text.last("positions")
+    if start is None:
+        return None, "", None
+    lines = text.block(start, start + 1 + len(kinds))
     match = _POSITIONS_UNIT.match(lines[0])
     if match is None:
         raise GarbledBlockError("the positions have no unit")
@@ -105,7 +122,7 @@ def _read_positions(lines: Sequence[str], kinds: Sequence[str]) -> tuple[NDArray
         raise GarbledBlockError("the positions do not list the atoms of the cell")
     # Three flags follow the coordinates of atoms that may not move freely.
     rows = [" ".join(line.split()[1:4]) for line in lines[1:]]
-    return one(block_numbers(rows, len(kinds), 3, "the positions")), match[1]
+    return one(block_numbers(rows, len(kinds), 3, "the positions")), match[1], _read_counter(text, start)
 
 
 def first_geometry(header: PwHeader) -> Geometry:
@@ -120,34 +137,49 @@ def next_geometries(numbers: GeometryNumbers, header: PwHeader, before: Geometry
     """Return the geometries that are printed after ``steps`` steps, of which the first was computed at ``before``."""
     geometries: list[Geometry] = []
     for step in range(steps):
-        before = _next_geometry(numbers, header, before, step)
+        try:
+            before = _next_geometry(numbers, header, before, step)
+        except GarbledBlockError as error:
+            before = Geometry(_kept_cell(numbers, header, before), None, problem=str(error))
         geometries.append(before)
     return geometries
 
 
+def _kept_cell(numbers: GeometryNumbers, header: PwHeader, before: Geometry) -> NDArray[np.float64] | None:
+    """Return the cell of a step of which the positions are lost: the one before, if cells do not change."""
+    changes = header.variable_cell or numbers.cell is not None or numbers.volume is not None
+    return None if changes else before.cell
+
+
 def _next_geometry(numbers: GeometryNumbers, header: PwHeader, before: Geometry, step: int) -> Geometry:
-    cell = before.cell
-    if numbers.cell is not None:
-        alat = header.alat if numbers.cell_alat is None else BOHR * float(numbers.cell_alat[step])
-        cell = numbers.cell[step] * {"alat": alat, "bohr": BOHR, "angstrom": 1.0}[numbers.cell_unit]
-        if numbers.volume is not None and not _has_volume(cell, float(numbers.volume[step]) * BOHR**3):
-            return Geometry(None, None, problem="the new cell does not have its printed volume")
-    elif header.variable_cell and numbers.positions is not None:
-        return Geometry(None, None, problem="the new cell is missing")
     if numbers.problem:
-        lost_cell = numbers.volume is not None and numbers.cell is None
-        return Geometry(None if lost_cell else cell, None, problem=numbers.problem)
+        raise GarbledBlockError(numbers.problem)
     if numbers.positions is None:
         if numbers.expected:
-            return Geometry(cell, None, problem="the positions after the step before are missing")
-        return replace(before, cell=cell)
+            raise GarbledBlockError("the positions after the step before are missing")
+        return before
+    cell = before.cell if numbers.cell is None else _next_cell(numbers, header, numbers.cell[step], step)
+    if header.variable_cell and numbers.cell is None:
+        raise GarbledBlockError("the new cell is missing")
+    counter = None if numbers.counter is None else float(numbers.counter[step])
     positions = numbers.positions[step]
     if numbers.positions_unit == "crystal":
         if cell is None:
-            return Geometry(None, None, problem="its positions are crystal coordinates in a cell that is not readable")
-        return Geometry(cell, positions @ cell, _PRINTED * float(np.abs(cell).sum(axis=0).max()))
+            raise GarbledBlockError("its positions are crystal coordinates in a cell that is not readable")
+        return Geometry(cell, positions @ cell, _PRINTED * float(np.abs(cell).sum(axis=0).max()), counter=counter)
     unit = {"alat": header.alat, "bohr": BOHR, "angstrom": 1.0}[numbers.positions_unit]
-    return Geometry(cell, positions * unit, _PRINTED * unit, before.problem if cell is None else "")
+    problem = before.problem if cell is None else ""
+    return Geometry(cell, positions * unit, _PRINTED * unit, problem, counter=counter)
+
+
+def _next_cell(
+    numbers: GeometryNumbers, header: PwHeader, printed: NDArray[np.float64], step: int
+) -> NDArray[np.float64]:
+    alat = header.alat if numbers.cell_alat is None else BOHR * float(numbers.cell_alat[step])
+    cell = printed * {"alat": alat, "bohr": BOHR, "angstrom": 1.0}[numbers.cell_unit]
+    if numbers.volume is not None and not _has_volume(cell, float(numbers.volume[step]) * BOHR**3):
+        raise GarbledBlockError("the new cell does not have its printed volume")
+    return cell
 
 
 def _has_volume(cell: NDArray[np.float64], volume: float) -> bool:

@@ -152,6 +152,8 @@ def _read_species(lines: Sequence[str]) -> dict[str, tuple[str, float, float]]:
         if symbol not in atomic_numbers:
             raise GarbledBlockError(f"the table of species has {symbol!r}, which is not a chemical symbol")
         mass, charge = one_number(match[3], "the mass of a species"), one_number(match[2], "the valence of a species")
+        if mass <= 0:
+            raise GarbledBlockError(f"the mass of species {match[1]!r} is not positive")
         species[match[1]] = symbol, mass, charge
     return species
 

@@ -23,21 +23,18 @@ class CounterLaw:
     def __init__(self, *, restarted: bool) -> None:
         self._ahead: float | None = None if restarted else 1.0
         self._suspected: float | None = None
-        self._before: float | None = None
         self._latest: tuple[float, float] | None = None
 
     def judge(self, entry: Entry) -> int:
         """See :meth:`Law.judge`."""
         numbers = entry.numbers
         counters = None if numbers is None else numbers.cycles if numbers.counter is None else numbers.counter
-        before, self._before = self._before, None
         if numbers is None or counters is None:
             return entry.index + 1
-        counter = self._before = float(counters[0])
+        counter, before = float(counters[0]), entry.geometry.counter
         ahead = counter - entry.index
         if before is not None and counter != before + 1:
-            # The positions printed by the step before are not those of this one.
-            entry.blame(f"it is numbered {counter:.0f} and the step before it {before:.0f}")
+            entry.blame(f"it is numbered {counter:.0f}, but its positions were printed by step {before:.0f}")
         if ahead in (self._ahead, self._suspected) or (self._ahead is None and not entry.problem):
             self._ahead = ahead
         elif self._ahead is not None:
@@ -63,13 +60,16 @@ class CounterLaw:
             return None
         times_before, counters_before = np.array([latest[0], *times[:-1]]), np.array([latest[1], *counters[:-1]])
         rounding = _PRINTED_TIME * (1 + counters / counters_before)
-        if (counters - run.indices != self._ahead).any() or self._before not in (None, counters[0] - 1):
+        printed = [entry.geometry.counter for entry in run.entries]
+        if (counters - run.indices != self._ahead).any() or (counters[1:] - 1 != printed[1:]).any():
+            return None
+        if printed[0] not in (None, counters[0] - 1):
             return None
         if (np.abs(times - counters * times_before / counters_before) > rounding).any():
             return None
 
         def commit() -> None:
-            self._latest, self._before = (float(times[-1]), float(counters[-1])), float(counters[-1])
+            self._latest = float(times[-1]), float(counters[-1])
 
         return commit
 
@@ -133,15 +133,15 @@ class PresenceLaw:
     def judge(self, entry: Entry) -> int:
         """See :meth:`Law.judge`."""
         numbers = entry.numbers
-        if numbers is None or numbers.gave_up:
+        if numbers is not None and numbers.gave_up:
             return entry.index + 1 if self._first is None else self._first.index
-        present = _present(numbers)
+        present = entry.printed if numbers is None else _present(numbers)
         missing, new = sorted(self._seen - present), sorted(present - self._seen)
-        if missing:
+        if missing and numbers is not None:
             entry.blame(f"it lacks its {missing[0]}")
-        elif new and self._first is not None:
+        if new and self._first is not None:
             self._first.blame(f"it lacks its {new[0]}")
-        self._first = None if self._seen else entry
+        self._first = entry if numbers is not None and not self._seen else None
         self._seen |= present
         return entry.index if self._first is entry else entry.index + 1
 

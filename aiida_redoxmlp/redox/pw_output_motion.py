@@ -80,7 +80,7 @@ class _Equation:
         return _SquaredTimeStep(best, float((rounding * np.abs(self.acceleration)).sum()) / strength)
 
     def fitted_to_most(self) -> _SquaredTimeStep | None:
-        """Return the squared time step in the middle of what the components tell, which a few wrong ones do not move."""
+        """Return the median of the squared time steps that the components tell, which a few wrong ones do not move."""
         size = np.abs(self.acceleration)
         strong = size >= np.median(size[size > 0]) if size.any() else np.zeros(size.shape, dtype=bool)
         if not strong.any():

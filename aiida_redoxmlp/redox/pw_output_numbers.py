@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,10 @@ def line_numbers(text: str, count: int, what: str) -> list[float]:
         raise GarbledBlockError(f"{what} has {len(tokens)} numbers where {count} belong")
     if len(decimals) > 1:
         raise GarbledBlockError(f"{what} has a number that is cut: {' '.join(tokens)[:60]!r}")
-    return [float(token.replace("D", "E").replace("d", "e")) for token in tokens]
+    values = [float(token.replace("D", "E").replace("d", "e")) for token in tokens]
+    if not all(map(isfinite, values)):
+        raise GarbledBlockError(f"{what} has a number that is too large: {text.strip()[:20]!r}")
+    return values
 
 
 def one_number(text: str, what: str) -> float:

@@ -32,10 +32,10 @@ class Shell:
     Attributes:
         sites: numbers of the atoms, from 1, shape (n,).
         eigenvalues: shape (steps, n, spins, m).
-        vectors: ``[..., i, k]`` is component i of eigenvector k, or its square, shape (steps, n, spins, m, m).
+        vectors: ``[..., i, k]`` is component i of eigenvector k, or its square; shape as ``matrices``.
         matrices: shape (steps, n, spins, m, m).
-        sums: printed with each site, shape (steps, n, …): traces of up, down and both, then the moment; without spins the
-            trace of both. In the DFT+U+V block of 6.x: trace of both and moment, or only the former.
+        sums: printed with each site, shape (steps, n, …): traces of up, down and both, then the moment; without spins
+            the trace of both. In the DFT+U+V block of 6.x: trace of both and moment, or only the former.
     """
 
     sites: NDArray[np.int64]

@@ -20,6 +20,8 @@ from aiida_redoxmlp.redox.pw_output_text import StepText
 
 __all__ = ("Run", "StepReader")
 
+_HEADINGS = {"forces": "forces", "stress": "stress", "counter": "dynamics", "thermal": "temperature"}
+_NONE: frozenset[str] = frozenset()
 _MOST_TEMPLATES = 4
 _MOST_ATTEMPTS = 16
 """Layouts after which a file is taken to have no layout that repeats, unless one of them has."""
@@ -36,6 +38,7 @@ class Run:
         tails: their text.
         problems: for each, why the numbers cannot be read, or why they do not belong to one step, or empty.
         text: the lines, for the last step of a file.
+        printed: which numbers have a heading, where those of a single step cannot be read.
     """
 
     numbers: StepNumbers | None
@@ -43,6 +46,7 @@ class Run:
     tails: Sequence[Tail]
     problems: Sequence[str]
     text: StepText | None = None
+    printed: frozenset[str] = frozenset()
 
     @property
     def last_iterations(self) -> NDArray[np.float64]:
@@ -128,7 +132,8 @@ class StepReader:
             geometry = replace(geometry, positions=None, problem="what is printed before it is damaged")
         if numbers is not None and not geometry.problem and not is_last:
             self._learn(tail.data, text, numbers, geometry)
-        return Run(numbers, geometry, [tail], [problem], text if is_last else None)
+        printed = frozenset(name for name, mark in _HEADINGS.items() if text.marks[mark]) if numbers is None else _NONE
+        return Run(numbers, geometry, [tail], [problem], text if is_last else None, printed)
 
     def _learn(self, data: bytes, text: StepText, numbers: StepNumbers, geometry: GeometryNumbers) -> None:
         if self._attempts >= _MOST_ATTEMPTS or numbers.counter is None:

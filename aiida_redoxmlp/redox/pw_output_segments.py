@@ -114,7 +114,7 @@ class _Buffer:
         return None
 
     def _scan(self, end: int) -> int | None:
-        """Note the SCF iterations up to ``end``; return where a first one starts that is not the first of this cycle."""
+        """Note the SCF iterations up to ``end``; return where another first one than that of this cycle starts."""
         data, at, noted = self._data, self._scanned, self._iterations
         while (at := data.find(b"#", at, end)) >= 0:
             at += 1

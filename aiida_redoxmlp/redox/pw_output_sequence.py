@@ -19,7 +19,15 @@ def laws_of(header: PwHeader) -> tuple[Law, ...]:
     """Return the laws that the steps of a run obey among each other."""
     motion = MotionLaw(header.masses)
     kinetic = KineticLaw(header.masses, motion)
-    return ClockLaw(), CounterLaw(restarted=header.restarted), NetForceLaw(), PresenceLaw(), CentreLaw(), motion, kinetic
+    return (
+        ClockLaw(),
+        CounterLaw(restarted=header.restarted),
+        NetForceLaw(),
+        PresenceLaw(),
+        CentreLaw(),
+        motion,
+        kinetic,
+    )
 
 
 class StepSequence:

@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, block_numbers, line_numbers, one_number
 from aiida_redoxmlp.redox.pw_output_occupations import OccupationBlock, read_occupations
 from aiida_redoxmlp.redox.pw_output_stacking import one
-from aiida_redoxmlp.redox.pw_output_text import StepText
+from aiida_redoxmlp.redox.pw_output_text import StepText, counted
 
 __all__ = ("StepNumbers", "read_step")
 
 _FORCE = re.compile(r"\s*atom\s+(\d+)\s+type\s+\d+\s+force =(.*)")
-_PART = re.compile(r"\s*(one-electron contribution|hartree contribution|xc contribution|ewald contribution"
-                   r"|Hubbard energy|one-center paw contrib\.|smearing contrib\. \(-TS\)|Dispersion Correction)"
-                   r"\s+=(.*)Ry\s*$")  # fmt: skip
+_PARTS = (
+    r"one-electron contribution|hartree contribution|xc contribution|ewald contribution|Hubbard energy"
+    r"|one-center paw contrib\.|smearing contrib\. \(-TS\)|Dispersion Correction"
+)
+_PART = re.compile(rf"\s*({_PARTS})\s+=(.*)Ry\s*$")
 _ONCE = (
-    "accuracy", "smearing", "internal_energy", "parts", "magnetization", "absolute_magnetization", "converged", "forces",
-    "total_force", "stress", "dynamics", "kinetic_energy", "temperature", "conserved", "cycles", "new_energy",
+    "accuracy", "smearing", "internal_energy", "parts", "magnetization", "absolute_magnetization", "converged",
+    "forces", "total_force", "stress", "dynamics", "kinetic_energy", "temperature", "conserved", "cycles", "new_energy",
 )  # fmt: skip
 """Landmarks of which a second one after the energy belongs to another step."""
-_CYCLES = re.compile(r"\s*(?:number of scf cycles\s+=\s*(\S+)|bfgs converged in\s+(\S+) scf cycles)")
 _TIME = re.compile(r"\s*time\s+=(.*)pico-seconds")
 
 
@@ -141,6 +142,8 @@ def _energy_line(text: StepText) -> int:
         raise GarbledBlockError("nothing is said about the convergence of its SCF cycle")
     if any(number < line for name in ("forces", "positions", "dynamics") for number in text.marks[name]):
         raise GarbledBlockError("it runs into the step after it")
+    if any(number < line for number in text.marks["starting_occupations"]):
+        raise GarbledBlockError("the starting occupations are in it")
     for name in _ONCE:
         if len([number for number in text.marks[name] if number > line]) > 1:
             raise GarbledBlockError(f"its {name.replace('_', ' ')} is printed twice")
@@ -267,7 +270,7 @@ def _read_dynamics(
             raise GarbledBlockError("the number of the time step is missing")
         return None, None, None
     heading, following = text.block(line, line + 2)
-    counter = one(one_number(heading.rpartition("=")[2], "the number of the time step"))
+    counter = one(counted(heading))
     match = _TIME.match(following)
     time = one(one_number(match[1], "the time")) if match else None
     if lines == [None] * 3:
@@ -293,9 +296,4 @@ def _read_setup(text: StepText, energy_line: int) -> str:
 
 def _read_cycles(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
     line = text.after(energy_line, "cycles")
-    if line is None:
-        return None
-    match = _CYCLES.match(text.line(line))
-    if match is None:
-        raise GarbledBlockError("the number of SCF cycles is not readable")
-    return one(one_number(match[1] or match[2], "the number of SCF cycles"))
+    return None if line is None else one(counted(text.line(line)))

@@ -96,7 +96,7 @@ class PwOutputStream:
     def __next__(self) -> IonicStep:
         return next(self._steps)
 
-    def __enter__(self) -> PwOutputStream:
+    def __enter__(self) -> PwOutputStream:  # noqa: PYI034 - Self came with Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +148,7 @@ class PwOutputStream:
         numbers = run.numbers
         steps = [None] if numbers is None else ionic_steps(numbers, first, header, geometries[:-1])
         entries = [
-            Entry(first + row, tail, before, after, step, problem or before.problem, numbers, row)
+            Entry(first + row, tail, before, after, step, problem or before.problem, numbers, row, run.printed)
             for row, (tail, before, after, step, problem) in enumerate(
                 zip(run.tails, geometries[:-1], geometries[1:], steps, run.problems, strict=True)
             )

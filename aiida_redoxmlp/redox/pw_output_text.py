@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ("StepText", "has_landmark", "skeleton")
+from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, one_number
+
+__all__ = ("StepText", "counted", "has_landmark", "skeleton")
 
 _MARKS = {
     "iteration": r"iteration #",
@@ -18,6 +20,7 @@ _MARKS = {
     "magnetization": r"total magnetization\s+=",
     "absolute_magnetization": r"absolute magnetization\s+=",
     "occupations": r"=+ HUBBARD OCCUPATIONS =+|--- enter write_nsg? ---",
+    "starting_occupations": r"STARTING HUBBARD OCCUPATIONS",
     "occupations_end": r"Number of occupied Hubbard levels|--- exit write_nsg? ---",
     "converged": r"convergence has been achieved in",
     "unconverged": r"convergence NOT achieved after",
@@ -43,6 +46,7 @@ _MARKS = {
 }
 _MARK = re.compile(r"\s*(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _MARKS.items()) + ")")
 
+_COUNTED = re.compile(r"\s*(?:Entering Dynamics:\s+iteration\s+=|number of scf cycles\s+=|bfgs converged in)\s*(\S+)")
 _ONLY_AT_THE_END = {"moved_on", "timings", "forces_timed", "stress_timed"}
 """Landmarks that count in the last step of a file only."""
 _SKELETON = bytes.maketrans(b"0123456789-", b" " * 11)
@@ -62,6 +66,18 @@ def skeleton(text: bytes) -> bytes:
 def has_landmark(bones: bytes) -> bool:
     """Whether a text of which ``bones`` is the skeleton may have a landmark: never False where one has."""
     return _SKELETON_MARK.search(bones) is not None
+
+
+def counted(line: str) -> float:
+    """Read the number of a step where pw.x says it: of time steps, or of SCF cycles of a relaxation.
+
+    Raises:
+        GarbledBlockError: if there is none.
+    """
+    match = _COUNTED.match(line)
+    if match is None:
+        raise GarbledBlockError("the number of the step is not readable")
+    return one_number(match[1], "the number of the step")
 
 
 class StepText:
