@@ -201,6 +201,8 @@ class TrajectoryWorkChain(WorkChain):
             self._go_on_from(node, trajectory)
         if node.exit_status == _STOPPED_BY_MONITOR:
             self.ctx.failure = ("ERROR_GONE_WRONG", node.exit_message)
+        elif node.is_killed:
+            self.ctx.failure = ("ERROR_KILLED", f"{node.process_label}<{node.pk}>")
         elif progress <= 0:
             self._try_otherwise(node)
         if progress > 0 and self.ctx.left > 0:

@@ -137,6 +137,11 @@ def declare_outputs(spec: WorkChainSpec) -> None:
         "over.",
     )
     spec.exit_code(
+        410,
+        "ERROR_KILLED",
+        message="{message} was killed by hand after {steps} of {wanted} steps; what was reached is handed over.",
+    )
+    spec.exit_code(
         420,
         "ERROR_GONE_WRONG",
         message="The run was stopped after {steps} of {wanted} steps: {message}; what was reached is handed over.",

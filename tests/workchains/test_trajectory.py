@@ -211,6 +211,18 @@ def test_a_run_the_watch_has_stopped_is_over_and_keeps_what_it_reached(process, 
     assert made.outputs["frames"].n_frames == 2
 
 
+def test_a_chunk_that_was_killed_by_hand_is_not_run_again(process, chunk):
+    made, _ = begin(process)
+    chunk(made, 0, 3)
+    killed = chunk(made, 0, 0, OUT_OF_TIME)
+    made.ctx.failure = None
+    killed.set_process_state(ProcessState.KILLED)
+    made.inspect_chunk()
+    assert not made.steps_left()
+    assert made.results().status == 410
+    assert made.outputs["frames"].n_frames == 3
+
+
 def test_no_limits_no_watch(process, chunk):
     made, submitted = begin(process, maximum_drift=None, maximum_temperature=None)
     chunk(made, 0, 3)
