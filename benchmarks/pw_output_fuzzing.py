@@ -25,7 +25,7 @@ import numpy as np
 
 from aiida_redoxmlp.errors import OutputFormatError
 from aiida_redoxmlp.redox.occupations import IonicStep
-from aiida_redoxmlp.redox.pw_output_stream import PwOutputStream
+from aiida_redoxmlp.redox.pw_output.stream import PwOutputStream
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OUTPUTS = sorted((CHECKOUT / "tests" / "fixtures" / "pw").glob("*/pw.out"))

@@ -10,7 +10,7 @@ from aiida import orm
 from aiida.transports import Transport
 
 from aiida_redoxmlp.dynamics.velocities import RYDBERG_TIME
-from aiida_redoxmlp.redox.pw_output_numbers import RYDBERG
+from aiida_redoxmlp.redox.pw_output.numbers import RYDBERG
 
 __all__ = ("watch_dynamics", "why_gone_wrong")
 

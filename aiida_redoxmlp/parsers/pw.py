@@ -21,7 +21,7 @@ from aiida_redoxmlp.dataset.labelling import frames_from_steps
 from aiida_redoxmlp.errors import InputError, OutputFormatError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.pw_output import PwOutput, read_pw_output
-from aiida_redoxmlp.redox.pw_output_ends import without_the_middle
+from aiida_redoxmlp.redox.pw_output.ends import without_the_middle
 
 __all__ = ("RedoxPwParser",)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.errors import OutputFormatError
 from aiida_redoxmlp.redox.occupations import IonicStep, SiteOccupations
-from aiida_redoxmlp.redox.pw_output_numbers import BOHR, HARTREE
+from aiida_redoxmlp.redox.pw_output.numbers import BOHR, HARTREE
 
 __all__ = ("read_pw_xml",)
 

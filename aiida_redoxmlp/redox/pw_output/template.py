@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_columns import Columns
-from aiida_redoxmlp.redox.pw_output_geometry import GeometryNumbers, read_geometry
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError
-from aiida_redoxmlp.redox.pw_output_stacking import same
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers, read_step
-from aiida_redoxmlp.redox.pw_output_text import StepText, has_landmark, skeleton
+from aiida_redoxmlp.redox.pw_output.columns import Columns
+from aiida_redoxmlp.redox.pw_output.geometry import GeometryNumbers, read_geometry
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError
+from aiida_redoxmlp.redox.pw_output.stacking import same
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers, read_step
+from aiida_redoxmlp.redox.pw_output.text import StepText, has_landmark, skeleton
 
 __all__ = ("Results", "Template", "make_template")
 

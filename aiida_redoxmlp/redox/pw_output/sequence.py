@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from aiida_redoxmlp.redox.pw_output_centre import CentreLaw
-from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun, Law
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_kinetic import KineticLaw
-from aiida_redoxmlp.redox.pw_output_laws import ClockLaw, CounterLaw, NetForceLaw, PresenceLaw
-from aiida_redoxmlp.redox.pw_output_motion import MotionLaw
+from aiida_redoxmlp.redox.pw_output.centre import CentreLaw
+from aiida_redoxmlp.redox.pw_output.entries import Entry, EntryRun, Law
+from aiida_redoxmlp.redox.pw_output.header import PwHeader
+from aiida_redoxmlp.redox.pw_output.kinetic import KineticLaw
+from aiida_redoxmlp.redox.pw_output.laws import ClockLaw, CounterLaw, NetForceLaw, PresenceLaw
+from aiida_redoxmlp.redox.pw_output.motion import MotionLaw
 
 __all__ = ("StepSequence", "laws_of")
 

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_numbers import BOHR, GarbledBlockError, line_numbers, one_number
+from aiida_redoxmlp.redox.pw_output.numbers import BOHR, GarbledBlockError, line_numbers, one_number
 
 __all__ = ("PwHeader", "check_header", "read_header", "read_version")
 

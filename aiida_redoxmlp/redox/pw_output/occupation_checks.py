@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError
-from aiida_redoxmlp.redox.pw_output_occupations import OccupationBlock, Shell
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError
+from aiida_redoxmlp.redox.pw_output.occupations import OccupationBlock, Shell
 
 __all__ = ("check_occupations",)
 

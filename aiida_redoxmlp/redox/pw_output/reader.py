@@ -9,14 +9,14 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_geometry import GeometryNumbers, read_geometry
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError
-from aiida_redoxmlp.redox.pw_output_segments import Segment
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers, read_step
-from aiida_redoxmlp.redox.pw_output_tail import Tail, relevant
-from aiida_redoxmlp.redox.pw_output_template import Template, make_template
-from aiida_redoxmlp.redox.pw_output_text import StepText
+from aiida_redoxmlp.redox.pw_output.geometry import GeometryNumbers, read_geometry
+from aiida_redoxmlp.redox.pw_output.header import PwHeader
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError
+from aiida_redoxmlp.redox.pw_output.segments import Segment
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers, read_step
+from aiida_redoxmlp.redox.pw_output.tail import Tail, relevant
+from aiida_redoxmlp.redox.pw_output.template import Template, make_template
+from aiida_redoxmlp.redox.pw_output.text import StepText
 
 __all__ = ("Run", "StepReader")
 

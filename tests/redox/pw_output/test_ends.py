@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aiida_redoxmlp.redox.pw_output_ends import without_the_middle
+from aiida_redoxmlp.redox.pw_output.ends import without_the_middle
 
-MD = Path(__file__).parents[1] / "fixtures" / "pw" / "md" / "pw.out"
+MD = Path(__file__).parents[2] / "fixtures" / "pw" / "md" / "pw.out"
 
 
 def test_short_outputs_are_whole():

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, block_numbers, line_numbers, one_number
-from aiida_redoxmlp.redox.pw_output_stacking import one
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError, block_numbers, line_numbers, one_number
+from aiida_redoxmlp.redox.pw_output.stacking import one
 
 __all__ = ("OccupationBlock", "Shell", "read_occupations")
 

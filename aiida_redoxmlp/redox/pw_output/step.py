@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, block_numbers, line_numbers, one_number
-from aiida_redoxmlp.redox.pw_output_occupations import OccupationBlock, read_occupations
-from aiida_redoxmlp.redox.pw_output_stacking import one
-from aiida_redoxmlp.redox.pw_output_text import StepText, counted
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError, block_numbers, line_numbers, one_number
+from aiida_redoxmlp.redox.pw_output.occupations import OccupationBlock, read_occupations
+from aiida_redoxmlp.redox.pw_output.stacking import one
+from aiida_redoxmlp.redox.pw_output.text import StepText, counted
 
 __all__ = ("StepNumbers", "read_step")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_ewald import ewald_energy
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_numbers import BOHR, KELVIN, GarbledBlockError
-from aiida_redoxmlp.redox.pw_output_occupation_checks import check_occupations
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers
+from aiida_redoxmlp.redox.pw_output.ewald import ewald_energy
+from aiida_redoxmlp.redox.pw_output.geometry import Geometry
+from aiida_redoxmlp.redox.pw_output.header import PwHeader
+from aiida_redoxmlp.redox.pw_output.numbers import BOHR, KELVIN, GarbledBlockError
+from aiida_redoxmlp.redox.pw_output.occupation_checks import check_occupations
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers
 
 __all__ = ("check_ions", "check_steps")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aiida_redoxmlp.errors import OutputFormatError
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "pw"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "pw"
 RUNS = sorted(path.parent.name for path in FIXTURES.glob("*/pw.out"))
 KBAR = 6.241509074e-4  # eV/Å³
 SMALL_RUNS = ["mno_md_6.7", "mno_relax_7.2", "mno_vc_relax_7.2", "mno_relax_afm_6.7", "mno_hubbard_v_6.7"]

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.errors import OutputFormatError
 from aiida_redoxmlp.redox.occupations import IonicStep
-from aiida_redoxmlp.redox.pw_output_checks import check_ions, check_steps
-from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry, first_geometry, next_geometries
-from aiida_redoxmlp.redox.pw_output_header import PwHeader, check_header, read_header, read_version
-from aiida_redoxmlp.redox.pw_output_ionic import ionic_steps
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError
-from aiida_redoxmlp.redox.pw_output_reader import Run, StepReader
-from aiida_redoxmlp.redox.pw_output_segments import Segment, segments
-from aiida_redoxmlp.redox.pw_output_sequence import StepSequence, laws_of
-from aiida_redoxmlp.redox.pw_output_source import ByteSource, Source
-from aiida_redoxmlp.redox.pw_output_stacking import of_steps
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers
-from aiida_redoxmlp.redox.pw_output_text import StepText
+from aiida_redoxmlp.redox.pw_output.checks import check_ions, check_steps
+from aiida_redoxmlp.redox.pw_output.entries import Entry, EntryRun
+from aiida_redoxmlp.redox.pw_output.geometry import Geometry, first_geometry, next_geometries
+from aiida_redoxmlp.redox.pw_output.header import PwHeader, check_header, read_header, read_version
+from aiida_redoxmlp.redox.pw_output.ionic import ionic_steps
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError
+from aiida_redoxmlp.redox.pw_output.reader import Run, StepReader
+from aiida_redoxmlp.redox.pw_output.segments import Segment, segments
+from aiida_redoxmlp.redox.pw_output.sequence import StepSequence, laws_of
+from aiida_redoxmlp.redox.pw_output.source import ByteSource, Source
+from aiida_redoxmlp.redox.pw_output.stacking import of_steps
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers
+from aiida_redoxmlp.redox.pw_output.text import StepText
 
 __all__ = ("PwOutputStream", "stream_pw_output")
 

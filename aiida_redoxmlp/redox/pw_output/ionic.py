@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.occupations import IonicStep, SiteOccupations
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_numbers import BOHR, RYDBERG
-from aiida_redoxmlp.redox.pw_output_occupations import OccupationBlock
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers
+from aiida_redoxmlp.redox.pw_output.geometry import Geometry
+from aiida_redoxmlp.redox.pw_output.header import PwHeader
+from aiida_redoxmlp.redox.pw_output.numbers import BOHR, RYDBERG
+from aiida_redoxmlp.redox.pw_output.occupations import OccupationBlock
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers
 
 __all__ = ("ionic_steps",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aiida_redoxmlp.redox.pw_output_segments import Segment
+from aiida_redoxmlp.redox.pw_output.segments import Segment
 
 __all__ = ("Tail", "relevant")
 

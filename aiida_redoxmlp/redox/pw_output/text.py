@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from aiida_redoxmlp.redox.pw_output_numbers import GarbledBlockError, one_number
+from aiida_redoxmlp.redox.pw_output.numbers import GarbledBlockError, one_number
 
 __all__ = ("StepText", "counted", "has_landmark", "skeleton")
 

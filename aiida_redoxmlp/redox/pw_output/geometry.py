@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_header import PwHeader
-from aiida_redoxmlp.redox.pw_output_numbers import BOHR, GarbledBlockError, block_numbers, one_number
-from aiida_redoxmlp.redox.pw_output_stacking import one
-from aiida_redoxmlp.redox.pw_output_text import StepText, counted
+from aiida_redoxmlp.redox.pw_output.header import PwHeader
+from aiida_redoxmlp.redox.pw_output.numbers import BOHR, GarbledBlockError, block_numbers, one_number
+from aiida_redoxmlp.redox.pw_output.stacking import one
+from aiida_redoxmlp.redox.pw_output.text import StepText, counted
 
 __all__ = ("Geometry", "GeometryNumbers", "first_geometry", "next_geometries", "read_geometry")
 

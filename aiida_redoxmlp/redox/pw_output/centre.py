@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry
+from aiida_redoxmlp.redox.pw_output.entries import Entry, EntryRun
+from aiida_redoxmlp.redox.pw_output.geometry import Geometry
 
 __all__ = ("CentreLaw",)
 

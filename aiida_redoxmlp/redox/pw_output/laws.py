@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers
+from aiida_redoxmlp.redox.pw_output.entries import Entry, EntryRun
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers
 
 __all__ = ("ClockLaw", "CounterLaw", "NetForceLaw", "PresenceLaw")
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_redoxmlp.redox.pw_output_entries import Entry, EntryRun
-from aiida_redoxmlp.redox.pw_output_motion import MotionLaw
-from aiida_redoxmlp.redox.pw_output_numbers import AMU, BOHR
+from aiida_redoxmlp.redox.pw_output.entries import Entry, EntryRun
+from aiida_redoxmlp.redox.pw_output.motion import MotionLaw
+from aiida_redoxmlp.redox.pw_output.numbers import AMU, BOHR
 
 __all__ = ("KineticLaw",)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiida_redoxmlp.redox.occupations import IonicStep
-from aiida_redoxmlp.redox.pw_output_source import Source
-from aiida_redoxmlp.redox.pw_output_stream import PwOutputStream, stream_pw_output
+from aiida_redoxmlp.redox.pw_output.source import Source
+from aiida_redoxmlp.redox.pw_output.stream import PwOutputStream, stream_pw_output
 
 __all__ = ("PwOutput", "PwOutputStream", "read_pw_output", "stream_pw_output")
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.occupations import IonicStep
-from aiida_redoxmlp.redox.pw_output_geometry import Geometry
-from aiida_redoxmlp.redox.pw_output_stacking import of_steps
-from aiida_redoxmlp.redox.pw_output_step import StepNumbers
-from aiida_redoxmlp.redox.pw_output_tail import Tail
+from aiida_redoxmlp.redox.pw_output.geometry import Geometry
+from aiida_redoxmlp.redox.pw_output.stacking import of_steps
+from aiida_redoxmlp.redox.pw_output.step import StepNumbers
+from aiida_redoxmlp.redox.pw_output.tail import Tail
 
 __all__ = ("Entry", "EntryRun", "Law")
 
