@@ -57,18 +57,23 @@ class CentreLaw:
         return self._waiting[0][0].index if self._waiting else entry.index + 1
 
     def _look_for_centre(self, entry: Entry, here: _Centre, there: _Centre) -> None:
-        first = self._waiting[0][1]
+        earlier = [centre for waiting, centre in self._waiting if waiting is not entry]
         if not here.in_header and here.is_at(there) and _moved(entry):
-            self._centre = here
-            for waiting, centre in self._waiting:
-                if not centre.is_at(here):
-                    waiting.blame(_REASON)
-            self._waiting = []
-        elif first.is_at(there) and not here.is_at(there) and not here.is_at(first):
+            self._settle(here)
+        elif any(not centre.in_header and centre.is_at(there) and not here.is_at(centre) for centre in earlier):
+            self._settle(there)
+        elif earlier and earlier[0].is_at(there) and not here.is_at(there) and not here.is_at(earlier[0]):
             # There may be no more than these, of which the first is not known as well as the others.
             entry.blame(_REASON)
         elif len(self._waiting) > _LONGEST_WAIT:
             self._waiting = []
+
+    def _settle(self, centre: _Centre) -> None:
+        self._centre = centre
+        for entry, own in self._waiting:
+            if not own.is_at(centre):
+                entry.blame(_REASON)
+        self._waiting = []
 
     def pass_all(self, run: EntryRun) -> Callable[[], None] | None:
         """See :meth:`Law.pass_all`."""

@@ -83,7 +83,7 @@ def _time(numbers: StepNumbers) -> NDArray[np.float64] | None:
     """Return the time of each step in fs; pw.x prints that of the positions after it, to a tenth of a fs."""
     if numbers.counter is None or numbers.time is None:
         return None
-    return 1000 * numbers.time * (numbers.counter - 1) / numbers.counter
+    return 1000 * numbers.time * (numbers.counter - 1) / np.maximum(numbers.counter, 1)
 
 
 def _site_occupations(

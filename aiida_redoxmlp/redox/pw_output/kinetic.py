@@ -77,7 +77,8 @@ class KineticLaw:
     def _ratios(self, run: EntryRun) -> _Ratios | None:
         """Return kinetic energy over temperature in Ry/K at each step, and how far rounding may take it."""
         before, thermal, time_step = self._before, run.numbers.thermal, self._motion.time_step
-        if before is None or thermal is None or time_step is None:
+        cell = run.entries[0].geometry.cell
+        if before is None or thermal is None or time_step is None or cell is None:
             return None
         step, share = time_step
         geometries = [entry.geometry for entry in (before, *run.entries)] + [run.entries[-1].following]
@@ -86,7 +87,10 @@ class KineticLaw:
         if len(path) < len(geometries) or (temperature < 1e-3).any():
             return None
         positions, rounding = np.array(path), np.array([geometry.rounding for geometry in geometries])
-        velocities = (positions[2:] - positions[:-2]) / (2 * BOHR * step)
+        # Ions may have been folded back into the cell.
+        apart = positions[2:] - positions[:-2]
+        apart = apart - np.round(apart @ np.linalg.inv(cell)) @ cell
+        velocities = apart / (2 * BOHR * step)
         blur = (rounding[2:] + rounding[:-2]) / (2 * BOHR * step)
         momenta = self._masses * velocities
         energies = (momenta * velocities).sum(axis=(1, 2)) / 2

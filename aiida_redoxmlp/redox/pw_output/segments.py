@@ -11,7 +11,7 @@ __all__ = ("Segment", "segments")
 _OPENING = b"Self-consistent Calculation"
 _ITERATION = b"iteration #"
 _ITERATION_LINE = b"\n     iteration #"
-_LONGEST_SEGMENT = 2**26
+_LONGEST_SEGMENT = 2**25
 """Of a step with more bytes than this only the last half are kept: what counts is printed at its end."""
 
 _NUMBER = re.compile(rb"\s*(\d+)\s")

@@ -27,7 +27,8 @@ from aiida_redoxmlp.redox.pw_output.text import StepText
 __all__ = ("PwOutputStream", "stream_pw_output")
 
 _RESULTS = ("iteration", "energy", "forces", "dynamics", "cell", "positions")
-_ERROR = re.compile(r"\s*Error in routine")
+_JOB_DONE = b"JOB DONE"
+_ERROR = re.compile(rb"^[ \t]*Error in routine.*\n?.*", re.MULTILINE)
 _LINES_BEFORE_PROGRAM = 1000
 """How far down the program's name may stand, below what batch systems and launchers print."""
 
@@ -155,9 +156,9 @@ class PwOutputStream:
         ]
         if numbers is None:
             return entries, None
-        if run.text is not None and not run.text.ends and not _ended(run.text.lines):
+        if run.text is not None and not run.text.ends and _JOB_DONE not in self._last.data:
             entries[-1].blame("the output ends within it")
-        if run.text is not None and _ended(run.text.lines) and not run.text.marks["timings"]:
+        if run.text is not None and _JOB_DONE in self._last.data and not run.text.marks["timings"]:
             entries[-1].blame("the text after it is damaged: the run ended, but its timings are missing")
         if self._use_checks and not self._pass(run, numbers, header, geometries[0]):
             for entry, last, earlier in zip(entries, run.last_iterations, run.earlier, strict=True):
@@ -196,20 +197,15 @@ class PwOutputStream:
 
     def _conclude(self) -> None:
         last, steps = self._last, self._number_of_steps
-        lines = StepText(last.data).lines
-        ended = _ended(lines)
+        ended = _JOB_DONE in last.data
         if self._source.problem is not None:
             self._warnings.append(self._source.problem)
         self.complete = ended and not self._warnings
-        error = next((number for number, line in enumerate(lines) if _ERROR.match(line)), None)
+        error = _ERROR.search(last.data)
         if error is not None:
-            what = " ".join(" ".join(lines[error : error + 2]).split())
+            what = " ".join(error[0].decode("ascii", "replace").split())
             self._warnings.append(f"pw.x stopped with an error: {what}.")
         if not ended:
             end = last.offset + len(last.data)
             where = f"in ionic step {steps}" if steps else "before the first ionic step"
             self._warnings.append(f"The output is cut off at byte {end}, {where}: it does not end with 'JOB DONE'.")
-
-
-def _ended(lines: Sequence[str]) -> bool:
-    return any("JOB DONE" in line for line in lines)

@@ -16,6 +16,8 @@ _EARLIER = re.compile(
     rb"\s+absolute magnetization\s+=\s+(\d+\.\d\d) Bohr"
 )
 _UNKNOWN = (float("nan"),) * 3
+_GAVE_UP = b"convergence NOT achieved"
+_ENOUGH = 2**20
 _CLOCK = b"total cpu time spent up to now is"
 _TIME = re.compile(rb"\d+\.\d")
 _HEADINGS = (b"HUBBARD OCCUPATIONS =", b"--- enter write_ns")
@@ -62,6 +64,9 @@ def relevant(segment: Segment) -> Tail:
         problem = "its SCF iterations are not numbered one after the other"
     clock = _clock(data, energies[-1] if energies else None)
     if not energies:
+        if _GAVE_UP not in data:
+            # Nothing but what follows a step can be read of it.
+            data = data[_line_start(data, max(len(data) - _ENOUGH, 0)) :]
         return Tail(segment.offset, data, clock, last, _UNKNOWN, _has_occupations(data), merged=False, problem=problem)
     begin = numbers[-1][0] if numbers else 0
     starts = [data.rfind(heading, begin, energies[-1]) for heading in _HEADINGS]
