@@ -59,8 +59,9 @@ def test_a_wrong_digit_of_a_force_costs_its_step(step, atom, axis, place, digit)
     number = list(re.finditer(r"\d+\.\d+", match[1]))[axis]
     at = match.start(1) + number.start() + number[0].index(".") + 1 + place
     output = _read(_with_digit(MD, at, digit))
-    # At the first step that has an equation, the positions before may be wrong as well.
-    assert set(range(8)) - {step} >= set(_indices(output)) >= set(range(8)) - {step, 0}
+    # The rounding of the starting positions hides whether it is those of the step before that are wrong.
+    culprits = {step, step - 1} if step < 3 else {step}
+    assert {step} <= set(range(8)) - set(_indices(output)) <= culprits
 
 
 def test_where_a_thermostat_kicks_the_ions_no_step_is_lost():
