@@ -56,7 +56,6 @@ class GeometryNumbers:
         volume: bohr³, shape (steps,).
         counter: number of the step before, as it is printed with the positions, shape (steps,).
         problem: why positions or cell could not be read.
-        expected: whether positions belong there.
     """
 
     positions: NDArray[np.float64] | None
@@ -67,12 +66,10 @@ class GeometryNumbers:
     volume: NDArray[np.float64] | None
     counter: NDArray[np.float64] | None
     problem: str
-    expected: bool
 
 
 def read_geometry(text: StepText, kinds: Sequence[str]) -> GeometryNumbers:
     """Read the geometry of the next step; what is wrong with it is told in ``problem``."""
-    expected = bool(text.marks["forces"])
     volume = cell = cell_alat = None
     cell_unit = ""
     try:
@@ -83,9 +80,9 @@ def read_geometry(text: StepText, kinds: Sequence[str]) -> GeometryNumbers:
             cell, cell_unit, cell_alat = _read_cell(text.block(line, line + 4))
         positions, unit, counter = _read_positions(text, kinds)
     except GarbledBlockError as error:
-        return GeometryNumbers(None, "", cell, cell_unit, cell_alat, volume, None, str(error), expected)
+        return GeometryNumbers(None, "", cell, cell_unit, cell_alat, volume, None, str(error))
     problem = "the new cell is missing" if volume is not None and cell is None else ""
-    return GeometryNumbers(positions, unit, cell, cell_unit, cell_alat, volume, counter, problem, expected)
+    return GeometryNumbers(positions, unit, cell, cell_unit, cell_alat, volume, counter, problem)
 
 
 def _refuse_doubles(text: StepText) -> None:
@@ -155,9 +152,7 @@ def _next_geometry(numbers: GeometryNumbers, header: PwHeader, before: Geometry,
     if numbers.problem:
         raise GarbledBlockError(numbers.problem)
     if numbers.positions is None:
-        if numbers.expected:
-            raise GarbledBlockError("the positions after the step before are missing")
-        return before
+        raise GarbledBlockError("the positions after the step before are missing")
     cell = before.cell if numbers.cell is None else _next_cell(numbers, header, numbers.cell[step], step)
     if header.variable_cell and numbers.cell is None:
         raise GarbledBlockError("the new cell is missing")
