@@ -105,8 +105,8 @@ def content(step: IonicStep) -> dict[str, bytes]:
 
 
 def is_wrong(frame: dict[str, bytes], expected: list[dict[str, bytes]]) -> bool:
-    """Whether the intact file has no such frame, and this one is not flagged as not converged."""
-    return frame not in expected and frame["scf_converged"] != b"False"
+    """Whether the intact file has no such frame, not even one that differs by not being marked as not converged."""
+    return frame not in expected and frame | {"scf_converged": b"True"} not in expected
 
 
 def _bytes(value: object) -> bytes:
@@ -159,17 +159,15 @@ def one_case(seed: int) -> Counter[str]:
     if seed % 10 == 0 and found != read(damaged, use_templates=False):
         count[f"differs without templates: seed {seed}: {path.parent.name}: {kind}"] += 1
     if kind.startswith("changed"):
-        count += _changed_values(kind, damaged, expected, len(wrong))
+        count += _changed_values(kind, damaged, expected, wrong)
     return count
 
 
-def _changed_values(kind: str, damaged: bytes, expected: list[dict[str, bytes]], wrong: int) -> Counter[str]:
+def _changed_values(
+    kind: str, damaged: bytes, expected: list[dict[str, bytes]], wrong: list[dict[str, bytes]]
+) -> Counter[str]:
     """Count a change of which a reader without checks returns another frame, and by which quantity it differs."""
-    try:
-        unchecked = read(damaged, use_checks=False)
-    except Exception:  # noqa: BLE001
-        return Counter()
-    changed = [frame for frame in unchecked if is_wrong(frame, expected)]
+    changed = wrong or [frame for frame in read(damaged, use_checks=False) if is_wrong(frame, expected)]
     if not changed:
         return Counter()
     frame = changed[0]
@@ -179,9 +177,9 @@ def _changed_values(kind: str, damaged: bytes, expected: list[dict[str, bytes]],
     return Counter(
         {
             f"{kind}: changes a value": 1,
-            f"{kind}: not seen": int(wrong > 0),
+            f"{kind}: not seen": int(bool(wrong)),
             f"{kind}: {name}: changes a value": 1,
-            f"{kind}: {name}: not seen": int(wrong > 0),
+            f"{kind}: {name}: not seen": int(bool(wrong)),
         }
     )
 

@@ -127,8 +127,8 @@ class StepReader:
         except GarbledBlockError as error:
             problem = problem or str(error)
         geometry = read_geometry(text, self._kinds)
-        if tail.merged or (numbers is None and geometry.positions is None and not geometry.problem):
-            # The positions may be those of another step.
+        if tail.merged or (numbers is None and geometry.counter is None and not geometry.problem):
+            # The positions may be those of another step, and no number of a step stands above them.
             geometry = replace(geometry, positions=None, problem="what is printed before it is damaged")
         if numbers is not None and not geometry.problem and not is_last:
             self._learn(tail.data, text, numbers, geometry)

@@ -138,10 +138,21 @@ def _energy_line(text: StepText) -> int:
         line = text.last("running_energy")
     if line is None:
         raise GarbledBlockError("no total energy")
+    _refuse_other_steps(text, line)
+    return line
+
+
+def _refuse_other_steps(text: StepText, line: int) -> None:
+    """Refuse what does not belong into one step with this line of its energy, and a step that lacks something."""
     if not text.marks["converged"] and not text.marks["unconverged"]:
         raise GarbledBlockError("nothing is said about the convergence of its SCF cycle")
     if any(number < line for name in ("forces", "positions", "dynamics") for number in text.marks[name]):
         raise GarbledBlockError("it runs into the step after it")
+    last_iteration = max(text.marks["iteration"], default=-1)
+    if line < last_iteration:
+        raise GarbledBlockError("no total energy of the last SCF iteration")
+    if any(last_iteration < number < line for number in text.marks["running_energy"]):
+        raise GarbledBlockError("one SCF iteration of it runs into another")
     if any(number < line for number in text.marks["starting_occupations"]):
         raise GarbledBlockError("the starting occupations are in it")
     for name in _ONCE:
@@ -150,7 +161,6 @@ def _energy_line(text: StepText) -> int:
     for name in ("forces", "stress"):
         if text.marks[f"{name}_timed"] and not text.marks[name] and not text.marks["unconverged"]:
             raise GarbledBlockError(f"its {name} is missing, on which pw.x spent time")
-    return line
 
 
 def _read_accuracy(text: StepText, energy_line: int) -> NDArray[np.float64] | None:
