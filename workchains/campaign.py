@@ -65,10 +65,20 @@ class CampaignWorkChain(WorkChain):
         )
         spec.output("dataset", valid_type=DatasetData, help="Every frame of every label.")
         spec.output("test_dataset", valid_type=DatasetData, help="The frames held out.")
+        spec.output(
+            "split",
+            valid_type=orm.Dict,
+            help="How they were chosen, and warnings: the summary of `split_by_trajectory`.",
+        )
         spec.output("model", valid_type=ModelData, help="The redox-aware committee.")
         spec.output("baseline", valid_type=ModelData, help="The redox-unaware baseline.")
         spec.output("conclusion", valid_type=orm.Dict, help="Ranking of the patterns, by potential and by DFT.")
         spec.exit_code(300, "ERROR_NO_LABELS", message="Not one of the {count} labels succeeded.")
+        spec.exit_code(
+            301,
+            "ERROR_NOTHING_TO_TEST",
+            message="None of the {count} frames can be held out from training; label more trajectories or longer ones.",
+        )
         spec.exit_code(305, "ERROR_HUBBARD_FAILED", message="U and V were not found: {message}")
         spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")
         spec.exit_code(320, "ERROR_SEARCH_FAILED", message="The search or the evaluation failed: {message}")
@@ -239,7 +249,7 @@ class CampaignWorkChain(WorkChain):
         return self._submit_labels("md", [(states, orm.load_node(pk)) for states, pk in self._take("md_starts")])
 
     def gather(self) -> Any:
-        """Join the frames of every label that succeeded and hold some out."""
+        """Join the frames of every label that succeeded and hold out some of every pattern."""
         trajectories = [one for one in self.ctx.labels_md if "frames" in one.outputs]  # also those that ended early
         labels = self._succeeded("relax") + trajectories
         count = len(self.ctx.labels_relax) + len(self.ctx.labels_md)
@@ -253,7 +263,12 @@ class CampaignWorkChain(WorkChain):
         self.ctx.test_pk = parts["test"].pk
         self.out("dataset", dataset)
         self.out("test_dataset", parts["test"])
+        self.out("split", parts["summary"])
         self.report(f"{dataset.n_frames} frames, {dataset.n_ambiguous} of them ambiguous")
+        for warning in parts["summary"]["warnings"]:
+            self.report(warning)
+        if not parts["test"].n_frames:
+            return self.exit_codes.ERROR_NOTHING_TO_TEST.format(count=dataset.n_frames)
         return None
 
     def run_training(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         "test_fraction",
         valid_type=orm.Float,
         default=lambda: orm.Float(0.2),
-        help="Share of held-out frames.",
+        help="Share of the frames of every pattern to hold out, in whole trajectories where there are enough.",
     )
     spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
     spec.expose_inputs(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiida import orm
 from aiida.engine import calcfunction
 
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.dataset.dataset import Dataset
-from aiida_redoxmlp.dataset.split import split_tail
+from aiida_redoxmlp.dataset.split import split_by_trajectory
 from aiida_redoxmlp.dataset.subsampling import decorrelated
 
 __all__ = ("merge_datasets", "split_dataset", "subsample_dataset")
@@ -21,10 +23,24 @@ def merge_datasets(**datasets: DatasetData) -> DatasetData:
 
 
 @calcfunction
-def split_dataset(dataset: DatasetData, test_fraction: orm.Float) -> dict[str, DatasetData]:
-    """Hold out the last share of every trajectory: outputs ``training`` and ``test``."""
-    training, test = split_tail(dataset.frames, test_fraction.value)
-    return {"training": DatasetData.from_frames(training), "test": DatasetData.from_frames(test)}
+def split_dataset(dataset: DatasetData, test_fraction: orm.Float, seed: orm.Int | None = None) -> dict[str, Any]:
+    """Hold out whole trajectories so that every pattern is trained on and tested, as far as that is possible.
+
+    Args:
+        dataset: the frames to split; those that would tell what is tested are on neither side.
+        test_fraction: share to hold out of every pattern.
+        seed: decides between trajectories that are equally good; 0 if not given.
+
+    Returns:
+        ``training``, ``test`` and ``summary``, that of
+        :func:`~aiida_redoxmlp.dataset.split.split_by_trajectory`.
+    """
+    split = split_by_trajectory(dataset.frames, test_fraction.value, 0 if seed is None else seed.value)
+    return {
+        "training": DatasetData.from_frames(split.training),
+        "test": DatasetData.from_frames(split.test),
+        "summary": orm.Dict(split.summary),
+    }
 
 
 @calcfunction

@@ -16,7 +16,7 @@ from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("FEWEST_FRAMES", "autocorrelation_time", "decorrelated")
+__all__ = ("FEWEST_FRAMES", "autocorrelation_time", "decorrelated", "independent_stride")
 
 FEWEST_FRAMES = 10
 """Frames below which a trajectory says nothing about its autocorrelation time."""
@@ -95,6 +95,16 @@ def decorrelated(
         "n_duplicates": len(dataset) - len(unique),
         "groups": groups,
     }
+
+
+def independent_stride(frames: Sequence[Frame], fallback_stride: int = 5) -> int:
+    """Return after how many ionic steps the frames of a trajectory are independent, estimated as for subsampling.
+
+    Args:
+        frames: frames of one trajectory, in order of time.
+        fallback_stride: what to return for fewer than :data:`FEWEST_FRAMES` frames.
+    """
+    return (_fallback(frames, fallback_stride, False) or _estimated(frames)).stride
 
 
 def _check(dataset: Dataset, minimum_per_pattern: int, fallback_stride: int, relaxations: Collection[str]) -> None:

@@ -24,8 +24,8 @@ def campaign_page(summary: CampaignSummary, spans: Sequence[ProcessSpan]) -> Pag
         sentences=certainty(summary),
         tiles=_tiles(summary),
         tables=tables_of(summary, spans),
-        conventions="Energies are totals of the cell in eV unless a unit is given; “held-out frames” are the last "
-        "frames of every trajectory, never seen in training.",
+        conventions="Energies are totals of the cell in eV unless a unit is given; “held-out frames” are whole "
+        "trajectories, or ends of trajectories, never seen in training.",
     )
 
 

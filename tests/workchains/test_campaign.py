@@ -84,12 +84,28 @@ def test_merging_keeps_equal_frames_once(aiida_profile, make_frame):
     assert merge_datasets(a=one, b=other).n_frames == 3
 
 
-def test_test_frames_are_the_tail_of_every_trajectory(aiida_profile, make_frame):
-    dataset = DatasetData.from_frames([make_frame(step, group=group) for group in "ab" for step in range(10)])
+def test_test_frames_are_whole_trajectories_of_every_pattern(aiida_profile, make_frame):
+    runs = {"a": (2, 3), "b": (3, 2), "c": (2, 3), "d": (3, 2)}
+    lengths = {"a": 4, "b": 4, "c": 12, "d": 12}
+    dataset = DatasetData.from_frames(
+        [make_frame(step, states, group=group) for group, states in runs.items() for step in range(lengths[group])]
+    )
     parts = split_dataset(dataset, orm.Float(0.2))
-    held_out = {(frame.group, frame.step) for frame in parts["test"].frames}
-    assert held_out == {("a", 8), ("a", 9), ("b", 8), ("b", 9)}
-    assert parts["training"].n_frames == 16
+    assert {frame.group for frame in parts["test"].frames} == {"a", "b"}
+    assert {frame.group for frame in parts["training"].frames} == {"c", "d"}
+    assert parts["summary"]["patterns"] == {
+        "(2,3)": {"training": 12, "test": 4},
+        "(3,2)": {"training": 12, "test": 4},
+    }
+    assert parts["summary"].creator == parts["test"].creator
+
+
+def test_seed_of_the_split_is_an_input(aiida_profile, make_frame):
+    dataset = DatasetData.from_frames([make_frame(step, group=group) for group in "abcdefgh" for step in range(2)])
+    held_out = {
+        tuple(split_dataset(dataset, orm.Float(0.2), orm.Int(seed))["summary"]["held_out"]) for seed in range(6)
+    }
+    assert len(held_out) > 1
 
 
 def test_dft_decides_among_the_patterns_it_confirmed(aiida_profile, make_frame):

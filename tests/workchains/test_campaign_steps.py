@@ -57,14 +57,14 @@ def campaign(build):
 
 @pytest.fixture
 def add_label(campaign, make_frame, demo_structure):
-    def add(stage, states, *, exit_status=0, ambiguous=False):
+    def add(stage, states, *, exit_status=0, ambiguous=False, n_frames=5):
         number = len(campaign.ctx[f"labels_{stage}"])
         node = orm.WorkChainNode(process_type=LabelWorkChain.build_process_type())
         node.base.links.add_incoming(campaign.node, link_type=LinkType.CALL_WORK, link_label=f"{stage}_{number}")
         node.store()
         node.set_process_state(ProcessState.FINISHED)
         node.set_exit_status(exit_status)
-        frames = [make_frame(step, tuple(states), group=f"{stage}{number}") for step in range(5)]
+        frames = [make_frame(step, tuple(states), group=f"{stage}{number}") for step in range(n_frames)]
         outputs = {
             "frames": DatasetData.from_frames(frames),
             "verdict": orm.Dict({"wanted": states, "found": states, "landed": True, "ambiguous": ambiguous}),
@@ -98,6 +98,24 @@ def test_failed_label_never_reaches_the_dataset(campaign, add_label):
 def test_without_a_single_label_the_campaign_ends(campaign, add_label):
     add_label("relax", [2, 3], exit_status=300)
     assert campaign.gather().status == CampaignWorkChain.exit_codes.ERROR_NO_LABELS.status
+
+
+def test_held_out_frames_have_every_pattern_and_the_split_is_an_output(campaign, add_label):
+    for states in ([2, 3], [3, 2]):
+        add_label("relax", states)
+    assert campaign.gather() is None
+    test = campaign.outputs["test_dataset"].frames
+    assert {frame.pattern.states for frame in test} == {(2, 3), (3, 2)}
+    assert campaign.outputs["split"]["n_test"] == len(test)
+    logged = " ".join(entry.message for entry in orm.Log.collection.get_logs_for(campaign.node))
+    assert "too few trajectories of (2,3) and (3,2)" in logged
+
+
+def test_labels_too_few_to_test_end_the_campaign_before_training(campaign, add_label):
+    add_label("relax", [2, 3], n_frames=1)
+    refused = campaign.gather()
+    assert refused.status == CampaignWorkChain.exit_codes.ERROR_NOTHING_TO_TEST.status
+    assert "None of the 1 frames can be held out" in refused.message
 
 
 def test_dynamics_start_only_from_sure_relaxations(campaign, add_label):
