@@ -283,7 +283,7 @@ class CampaignWorkChain(WorkChain):
         return ToContext(**running)
 
     def run_judgement(self) -> Any:
-        """Evaluate both committees on the held-out frames, and search with the redox-aware one."""
+        """Evaluate both committees on the held-out frames in the same way, and search with the redox-aware one."""
         for training in (self.ctx.train, self.ctx.baseline):
             if not training.is_finished_ok:
                 return self.exit_codes.ERROR_TRAINING_FAILED.format(message=training.exit_message)
@@ -293,7 +293,7 @@ class CampaignWorkChain(WorkChain):
         listing = orm.load_node(self.ctx.listing_pk).get_dict()
         symbols = self._structure.get_ase().get_chemical_symbols()
         allowed = {element: list(states) for element, states in chemistry.allowed_on(symbols).items()}
-        running = {}
+        states, running = orm.Dict(allowed), {}
         for name, training in {
             "evaluate_aware": self.ctx.train,
             "evaluate_baseline": self.ctx.baseline,
@@ -301,8 +301,7 @@ class CampaignWorkChain(WorkChain):
             inputs = AttributeDict(self.exposed_inputs(EvaluateCalculation, namespace="evaluate"))
             inputs.dataset = orm.load_node(self.ctx.test_pk)
             inputs.model = training.outputs.model
-            if name == "evaluate_aware":
-                inputs.allowed_states = orm.Dict(allowed)
+            inputs.allowed_states = states
             inputs.metadata.call_link_label = name
             running[name] = self.submit(EvaluateCalculation, **inputs)
         search = AttributeDict(self.exposed_inputs(SearchCalculation, namespace="search"))

@@ -12,12 +12,25 @@ from pydantic import BaseModel
 
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.dataset.label_checks import check_labels
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.runners.jobs import INPUT_FILE, MODEL_FOLDER, OUTPUT_FILE, PROGRESS_FILE
 
-__all__ = ("RunnerCalculation",)
+__all__ = ("RunnerCalculation", "validate_labels")
 
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
+
+
+def validate_labels(node: DatasetData | None, _: Any) -> str | None:
+    """Refuse a dataset whose labels are missing, mixed or do not close, before a job waits in a queue for it."""
+    if node is None:
+        return None
+    try:
+        check_labels(node.frames)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 class RunnerCalculation(CalcJob):

@@ -9,7 +9,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from pydantic import ValidationError
 
-from aiida_redoxmlp.calculations.runner import RunnerCalculation
+from aiida_redoxmlp.calculations.runner import RunnerCalculation, validate_labels
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.settings import TrainingSettings
@@ -36,7 +36,7 @@ class TrainCalculation(RunnerCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input("dataset", valid_type=DatasetData, help="Labelled frames.")
+        spec.input("dataset", valid_type=DatasetData, validator=validate_labels, help="Labelled frames.")
         spec.input(
             "settings",
             valid_type=orm.Dict,

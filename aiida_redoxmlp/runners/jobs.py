@@ -17,10 +17,13 @@ __all__ = (
     "MODEL_FOLDER",
     "OUTPUT_FILE",
     "PROGRESS_FILE",
+    "CalibrationOutput",
     "EvaluateJob",
     "EvaluateOutput",
     "FrameEvaluation",
+    "PatternError",
     "PatternResult",
+    "ReliabilityBinOutput",
     "SearchJob",
     "SearchOutput",
     "SpeciesError",
@@ -75,7 +78,10 @@ class EvaluateJob(_JobFile):
     allowed_states: dict[str, list[int]] = Field(
         default_factory=dict,
         description="States of each redox element; where given, the lowest-energy charge-balanced pattern of "
-        "every frame's geometry is compared with the pattern DFT found (at most 64 patterns a frame).",
+        "every frame's geometry is compared with the pattern DFT found.",
+    )
+    max_patterns: int = Field(
+        256, ge=1, description="Frames with more charge-balanced patterns are left out of the pattern recovery."
     )
 
 
@@ -86,6 +92,43 @@ class SpeciesError(_JobFile):
     n_atoms: int
     force_mae_ev_per_angstrom: float
     force_rmse_ev_per_angstrom: float
+
+
+class PatternError(_JobFile):
+    """Errors of the committee mean over the frames of one redox pattern."""
+
+    pattern: str = Field(description="Such as `(2,3)`, with the formula before it where there are several.")
+    n_frames: int
+    energy_mae_ev_per_atom: float
+    energy_rmse_ev_per_atom: float
+    force_mae_ev_per_angstrom: float
+    force_rmse_ev_per_angstrom: float
+    stress_mae_ev_per_angstrom3: float | None = None
+    stress_rmse_ev_per_angstrom3: float | None = None
+    pattern_recovery: float | None = Field(None, description="Share of them whose lowest pattern is DFT's.")
+
+
+class ReliabilityBinOutput(_JobFile):
+    """Predictions of similar spread; root mean squares, and the mean absolute error."""
+
+    n: int
+    spread: float
+    rmse: float
+    mae: float
+
+
+class CalibrationOutput(_JobFile):
+    """Errors of the committee mean against the standard deviation of its members."""
+
+    n: int = Field(description="Pairs of error and spread.")
+    n_without_spread: int = Field(description="Pairs left out as all members agree exactly.")
+    factor: float = Field(description="RMS error over RMS spread; above 1 the committee is too sure of itself.")
+    rank_correlation: float | None = Field(description="Spearman's ρ of absolute errors and spreads.")
+    miscalibration_area: float = Field(description="Between observed and expected coverage, from 0 to 0.5.")
+    scaled_miscalibration_area: float = Field(description="The same with the spreads multiplied by the factor.")
+    within_one: float = Field(description="Share of errors within one spread; 0.683 if calibrated and normal.")
+    within_two: float = Field(description="Share of errors within two spreads; 0.954 if calibrated and normal.")
+    bins: list[ReliabilityBinOutput] = Field(description="The reliability curve, by ascending spread.")
 
 
 class FrameEvaluation(_JobFile):
@@ -101,20 +144,35 @@ class FrameEvaluation(_JobFile):
     energy_mlp_std_ev: float
     force_mae_ev_per_angstrom: float
     max_force_std_ev_per_angstrom: float
+    stress_mae_ev_per_angstrom3: float | None = Field(None, description="Where DFT computed the stress.")
+    n_patterns: int | None = Field(None, description="Charge-balanced patterns of this geometry, if asked for.")
     lowest_pattern: list[int] | None = Field(None, description="Lowest-energy pattern of this geometry, if asked for.")
+    pattern_margin_ev: float | None = Field(
+        None, description="Energy of the lowest other pattern minus that of DFT's pattern; positive if DFT's is lowest."
+    )
 
 
 class EvaluateOutput(_JobFile):
     """Output of ``redoxmlp-run evaluate``; forces are in ``forces.npz`` (``dft``, ``mlp``, ``species``)."""
 
     encoding: str
+    n_members: int
     energy_mae_ev_per_atom: float
     energy_rmse_ev_per_atom: float
     force_mae_ev_per_angstrom: float
     force_rmse_ev_per_angstrom: float
+    n_stress_frames: int = Field(0, description="Frames whose stress DFT computed.")
+    stress_mae_ev_per_angstrom3: float | None = Field(None, description="Over the six components.")
+    stress_rmse_ev_per_angstrom3: float | None = None
     per_species: list[SpeciesError]
+    per_pattern: list[PatternError]
     frames: list[FrameEvaluation]
     pattern_recovery: float | None = Field(None, description="Share of frames whose lowest pattern is DFT's.")
+    n_recovery_frames: int = Field(0, description="Frames that were asked for their lowest pattern.")
+    chance_recovery: float | None = Field(None, description="What guessing gives: mean of 1 over the patterns.")
+    energy_calibration: CalibrationOutput | None = Field(None, description="Energies per atom, in eV.")
+    force_calibration: CalibrationOutput | None = Field(None, description="Force components, in eV/Å.")
+    warnings: list[str] = Field(default_factory=list, description="What to know of these numbers, in sentences.")
 
 
 class SearchJob(_JobFile):

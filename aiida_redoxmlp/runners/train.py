@@ -13,6 +13,7 @@ import numpy as np
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.label_checks import check_labels
 from aiida_redoxmlp.dataset.split import split_tail
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.registry import get_engine
@@ -34,13 +35,16 @@ def run(folder: Path) -> None:
     ``progress.jsonl`` (a line an epoch and member), ``checkpoints``, ``model`` and ``output.json``.
 
     Raises:
-        InputError: if an input is missing or holds what is not allowed, or fewer than two frames can be trusted.
+        InputError: if an input is missing or holds what is not allowed, labels are missing or mixed, or fewer than two
+            frames can be trusted.
+        ClosureError: if the states of a frame that is not ambiguous do not close its charge.
         OutputFormatError: if the dataset file is damaged.
         TrainingDivergedError: if a loss stops being a number.
     """
     log = ProgressLog(folder, "train")
     job = read_job(folder, TrainJob)
     frames = read_dataset(folder / job.dataset)
+    check_labels(frames, job.dataset)
     trusted = Dataset(frames).trusted(include_ambiguous=job.include_ambiguous)
     training, validation = split_tail(trusted.frames, job.validation_fraction)
     if not validation:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.folders import SandboxFolder
@@ -10,6 +12,7 @@ from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
 
 from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.runners.jobs import TrainJob
 
@@ -43,6 +46,16 @@ def test_misspelt_setting_is_refused_before_submission(inputs):
     inputs["settings"] = {"max_epoch": 3}
     with SandboxFolder() as folder, pytest.raises(ValueError, match="'max_epoch' is not known"):
         prepare(inputs, folder)
+
+
+@pytest.mark.parametrize("calculation", ["redoxmlp.train", "redoxmlp.evaluate"])
+def test_frames_without_forces_are_refused_before_submission(inputs, make_frame, calculation):
+    bad = replace(make_frame(5), forces=np.full((13, 3), np.nan))
+    inputs["dataset"] = DatasetData.from_frames([make_frame(4), bad])
+    if calculation == "redoxmlp.evaluate":
+        inputs = {key: inputs[key] for key in ("code", "dataset")} | {"model": ModelData()}
+    with pytest.raises(ValueError, match="1 of 2 frames without usable forces, such as step 5 of run"):
+        instantiate_process(get_manager().get_runner(), CalculationFactory(calculation), **inputs)
 
 
 def test_repeated_seeds_are_refused(inputs):

@@ -10,11 +10,25 @@ from aiida.plugins import ParserFactory
 
 EVALUATION = {
     "encoding": "species",
+    "n_members": 3,
     "energy_mae_ev_per_atom": 0.001,
     "energy_rmse_ev_per_atom": 0.002,
     "force_mae_ev_per_angstrom": 0.1,
     "force_rmse_ev_per_angstrom": 0.2,
     "per_species": [],
+    "per_pattern": [],
+    "force_calibration": {
+        "n": 6,
+        "n_without_spread": 0,
+        "factor": 1.5,
+        "rank_correlation": 0.4,
+        "miscalibration_area": 0.1,
+        "scaled_miscalibration_area": 0.05,
+        "within_one": 0.5,
+        "within_two": 0.9,
+        "bins": [{"n": 6, "spread": 0.1, "rmse": 0.15, "mae": 0.12}],
+    },
+    "warnings": ["All frames have the pattern (2,3)."],
     "frames": [],
 }
 
@@ -39,6 +53,9 @@ def test_evaluation_keeps_forces_with_their_species(make_calculation, forces_fil
     assert calcfunction.is_finished_ok
     assert outputs["forces"].base.attributes.get("species") == ["Mn2+", "O2-"]
     assert outputs["forces"].get_array("mlp").sum() == 6.0
+    report = outputs["report"].get_dict()
+    assert report["force_calibration"]["bins"] == [{"n": 6, "spread": 0.1, "rmse": 0.15, "mae": 0.12}]
+    assert report["warnings"] == ["All frames have the pattern (2,3)."]
 
 
 def test_search_gives_the_relaxed_structures_by_rank(make_calculation, demo_atoms):

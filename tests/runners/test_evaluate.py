@@ -35,20 +35,27 @@ class Oracle:
         self.encoding = Encoding.for_species("species", [Species("Mn", 2), Species("Mn", 3), Species("O", -2)])
         self.frames = {frame.configuration.positions.tobytes(): frame for frame in frames}
         self.gap = gap
+        self.evaluated = 0
         self.energy_error = energy_error
         self.calls = 0
 
     def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         self.calls += 1
-        return [self._one(configuration) for configuration in configurations]
+        self.evaluated += len(configurations)
+        return [self._one(configuration, stress) for configuration in configurations]
 
-    def _one(self, configuration: Configuration) -> CommitteeEvaluation:
+    def _one(self, configuration: Configuration, stress: bool) -> CommitteeEvaluation:
         frame = self.frames[configuration.positions.tobytes()]
         moved = int((configuration.oxidation_states != frame.configuration.oxidation_states).sum())
         energy = frame.energy + self.energy_error + self.gap * moved
         forces = frame.forces.copy()
         forces[configuration.oxidation_states == 3, 0] += 0.5
-        return CommitteeEvaluation(np.array([energy - 0.02, energy + 0.02]), np.array([forces - 0.1, forces + 0.1]))
+        stresses = (
+            np.array([frame.stress + 0.001, frame.stress + 0.003]) if stress and frame.stress is not None else None
+        )
+        return CommitteeEvaluation(
+            np.array([energy - 0.02, energy + 0.02]), np.array([forces - 0.1, forces + 0.1]), stresses
+        )
 
 
 Prepare = Callable[..., Oracle]
@@ -56,9 +63,15 @@ Prepare = Callable[..., Oracle]
 
 @pytest.fixture
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
-    def prepare(frames: Sequence[Frame], allowed: dict[str, list[int]] | None = None, **oracle: float) -> Oracle:
+    def prepare(
+        frames: Sequence[Frame],
+        allowed: dict[str, list[int]] | None = None,
+        max_patterns: int = 256,
+        **oracle: float,
+    ) -> Oracle:
         write_dataset(tmp_path / "dataset.npz", frames)
-        (tmp_path / INPUT_FILE).write_text(EvaluateJob(allowed_states=allowed or {}).model_dump_json())
+        job = EvaluateJob(allowed_states=allowed or {}, max_patterns=max_patterns)
+        (tmp_path / INPUT_FILE).write_text(job.model_dump_json())
         potential = Oracle(frames, **oracle)
         monkeypatch.setattr(evaluate, "load_potential", lambda folder, device: potential)
         return potential
@@ -114,7 +127,10 @@ def test_pattern_counts_as_recovered_only_if_it_is_strictly_lowest(
     assert output.pattern_recovery == share
     lowest = {0.3: [2, 3], -0.3: [3, 2], 0.0: None}[gap]
     assert output.frames[0].lowest_pattern == lowest
-    assert potential.calls == 1
+    assert potential.calls == 2  # the frames, then all patterns of all of them
+    assert potential.evaluated == 4 + 8
+    assert output.frames[0].pattern_margin_ev == pytest.approx(2 * gap)
+    assert (output.frames[0].n_patterns, output.n_recovery_frames, output.chance_recovery) == (2, 4, 0.5)
 
 
 def test_recovery_is_not_claimed_unless_asked_for(tmp_path: Path, prepare: Prepare) -> None:
@@ -122,6 +138,70 @@ def test_recovery_is_not_claimed_unless_asked_for(tmp_path: Path, prepare: Prepa
     output = output_of(tmp_path)
     assert output.pattern_recovery is None
     assert output.frames[0].lowest_pattern is None
+
+
+def test_errors_of_each_pattern_are_those_of_its_frames(tmp_path: Path, prepare: Prepare) -> None:
+    frames = toy_frames(6)
+    potential = prepare(frames, ALLOWED)
+    moved = frames[1].configuration.positions.tobytes()  # of (3,2)
+    potential.frames[moved] = replace(frames[1], energy=frames[1].energy + 0.4)
+    errors = {entry.pattern: entry for entry in output_of(tmp_path).per_pattern}
+    assert {label: entry.n_frames for label, entry in errors.items()} == {"(2,3)": 3, "(3,2)": 3}
+    assert errors["(2,3)"].energy_mae_ev_per_atom == pytest.approx(0.02)
+    assert errors["(3,2)"].energy_mae_ev_per_atom == pytest.approx((0.02 + 0.02 + 0.12) / 3)
+    assert errors["(3,2)"].energy_rmse_ev_per_atom == pytest.approx(np.sqrt((2 * 0.02**2 + 0.12**2) / 3))
+    assert errors["(2,3)"].pattern_recovery == errors["(3,2)"].pattern_recovery == 1.0
+
+
+def test_stress_is_judged_where_dft_computed_it(tmp_path: Path, prepare: Prepare) -> None:
+    frames = [replace(frame, stress=np.eye(3) * 0.01) if frame.step < 2 else frame for frame in toy_frames(5)]
+    prepare(frames)
+    output = output_of(tmp_path)
+    assert output.n_stress_frames == 2
+    assert output.stress_mae_ev_per_angstrom3 == pytest.approx(0.002)
+    assert [frame.stress_mae_ev_per_angstrom3 is None for frame in output.frames] == [False] * 2 + [True] * 3
+    prepare(toy_frames(5))
+    without = output_of(tmp_path)
+    assert (without.n_stress_frames, without.stress_mae_ev_per_angstrom3) == (0, None)
+
+
+def test_calibration_compares_errors_with_the_spread(tmp_path: Path, prepare: Prepare) -> None:
+    prepare(toy_frames(8))
+    output = output_of(tmp_path)
+    energies, forces = output.energy_calibration, output.force_calibration
+    assert energies is not None
+    assert forces is not None
+    assert energies.factor == pytest.approx(0.08 / 0.02)
+    assert (energies.n, energies.within_one) == (8, 0.0)
+    assert forces.factor == pytest.approx(0.5 / np.sqrt(12) / 0.1)
+    assert forces.rank_correlation is None  # one spread for all tells nothing
+    assert sum(one.n for one in forces.bins) == forces.n == 8 * 12
+
+
+def test_more_patterns_than_can_be_compared_leave_the_recovery_open(tmp_path: Path, prepare: Prepare) -> None:
+    few, many = toy_frames(2)
+    many = replace(many, redox_sites=(0, 1, 2, 3))
+    prepare([few, many], {"Mn": [2, 3], "O": [-2, -1]}, max_patterns=3)
+    output = output_of(tmp_path)
+    assert (output.n_recovery_frames, output.pattern_recovery) == (1, 1.0)
+    assert output.frames[1].lowest_pattern is None
+    (warning,) = output.warnings
+    assert warning == (
+        "1 of 2 frames have more than 3 charge-balanced patterns (up to 4) and are left out of the pattern "
+        "recovery; raise max_patterns to compare them all."
+    )
+
+
+def test_geometry_with_one_possible_pattern_proves_nothing(tmp_path: Path, prepare: Prepare) -> None:
+    prepare([replace(frame, redox_sites=(0,)) for frame in toy_frames(4)], ALLOWED)
+    output = output_of(tmp_path)
+    assert (output.pattern_recovery, output.n_recovery_frames) == (None, 0)
+
+
+def test_recovery_on_one_pattern_is_warned_of(tmp_path: Path, prepare: Prepare) -> None:
+    prepare(toy_frames(6)[::2], ALLOWED)
+    (warning,) = output_of(tmp_path).warnings
+    assert warning.startswith("All frames have the pattern (2,3)")
 
 
 def test_ambiguous_labels_judge_nobody(tmp_path: Path, prepare: Prepare) -> None:
@@ -138,17 +218,20 @@ def test_ambiguous_labels_judge_nobody(tmp_path: Path, prepare: Prepare) -> None
 
 def test_only_ambiguous_labels_are_still_compared(tmp_path: Path, prepare: Prepare) -> None:
     prepare([replace(frame, ambiguous=True) for frame in toy_frames(2)])
-    assert output_of(tmp_path).energy_mae_ev_per_atom == pytest.approx(0.02)
+    output = output_of(tmp_path)
+    assert output.energy_mae_ev_per_atom == pytest.approx(0.02)
+    assert output.warnings[0].startswith("All frames are ambiguous")
 
 
 def test_bad_input_leaves_no_output(tmp_path: Path, prepare: Prepare) -> None:
     frames = toy_frames(1)
-    many = replace(frames[0], redox_sites=(0, 1, 2, 3))
-    states = list(range(-4, 5))
+    unlabelled = replace(frames[0], forces=np.full((4, 3), np.nan))
+    unclosed = replace(frames[0], total_charge=0)
     cases = [
         (frames, {"Mn": [3, 4]}, ClosureError, "5"),
         (frames, {"Fe": [2, 3]}, InputError, "Mn"),
-        ([many], {"Mn": states, "O": states}, InputError, "64"),
+        ([unlabelled], None, InputError, "1 of 1 frames without usable forces"),
+        ([unclosed], None, ClosureError, "do not close"),
         ([], None, InputError, "has no frames"),
     ]
     for given, allowed, error, message in cases:

@@ -94,7 +94,7 @@ def test_job_started_again_in_its_folder_goes_on(tmp_path: Path) -> None:
 @pytest.mark.engine
 def test_diverged_training_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = list(toy_frames(3))
-    frames[0] = replace(frames[0], energy=float("nan"))
+    frames[0] = replace(frames[0], forces=1e200 * frames[0].forces)
     write_dataset(tmp_path / "dataset.npz", frames)
     (tmp_path / INPUT_FILE).write_text(TrainJob(settings=SETTINGS).model_dump_json())
     assert main(["train", str(tmp_path)]) == EXIT_DIVERGED
