@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aiida_redoxmlp.report.judgement_tables import calibration_table, error_table, pattern_error_table
 from aiida_redoxmlp.report.summary_schema import CampaignSummary, PatternSummary
 from aiida_redoxmlp.report.tables import (
     NONE,
@@ -39,7 +40,8 @@ _NODES = {
 
 def tables_of(summary: CampaignSummary, spans: Sequence[ProcessSpan]) -> list[Table]:
     """Return the tables that have rows."""
-    made = [_patterns(summary), _errors(summary), _labels(summary), stage_table(summary.stages, "stage")]
+    made = [_patterns(summary), error_table(summary), pattern_error_table(summary), calibration_table(summary)]
+    made += [_labels(summary), stage_table(summary.stages, "stage")]
     made += [tree_table(spans), node_table(_NODES, summary.uuids.model_dump()), version_table(summary.versions)]
     return [table for table in made if table.rows]
 
@@ -85,47 +87,6 @@ def _pattern_cells(one: PatternSummary, check: str) -> tuple[str, ...]:
         NONE if one.pattern_found_by_dft is None else pattern_label(one.pattern_found_by_dft),
         NONE if one.dft_confidence is None else share(one.dft_confidence),
         check,
-    )
-
-
-def _errors(summary: CampaignSummary) -> Table:
-    rows = []
-    for name, found in (
-        ("redox-aware", summary.test_errors.redox_aware),
-        ("redox-unaware", summary.test_errors.baseline),
-    ):
-        if found is None:
-            continue
-        energies = (
-            f"{1000 * found.energy_mae_ev_per_atom:.3g}",
-            f"{1000 * found.energy_rmse_ev_per_atom:.3g}",
-        )
-        forces = (
-            f"{1000 * found.force_mae_ev_per_angstrom:.3g}",
-            f"{1000 * found.force_rmse_ev_per_angstrom:.3g}",
-        )
-        rows.append(Row((name, "all atoms", NONE, *energies, *forces, found.evaluation_uuid), "ground"))
-        for one in found.per_species:
-            own = (
-                f"{1000 * one.force_mae_ev_per_angstrom:.3g}",
-                f"{1000 * one.force_rmse_ev_per_angstrom:.3g}",
-            )
-            rows.append(Row((name, one.species, str(one.n_atoms), NONE, NONE, *own, "")))
-    return Table(
-        "errors-table",
-        "Errors on held-out frames",
-        "Energies in meV per atom, forces in meV/Å; MAE: mean absolute, RMSE: root mean square error.",
-        (
-            Column("potential"),
-            Column("atoms"),
-            Column("number", numeric=True),
-            Column("energy MAE", numeric=True),
-            Column("energy RMSE", numeric=True),
-            Column("force MAE", numeric=True),
-            Column("force RMSE", numeric=True),
-            Column("evaluation", code=True),
-        ),
-        tuple(rows),
     )
 
 

@@ -8,7 +8,10 @@ from aiida_redoxmlp.report.summary_schema import CampaignSummary, LabelSummary
 from aiida_redoxmlp.report.wording import pattern_label
 from aiida_redoxmlp.report.work_chain import about_the_end
 
-__all__ = ("caveats_of",)
+__all__ = ("OVERCONFIDENT", "caveats_of")
+
+OVERCONFIDENT = 2.0
+"""Errors over spread above which the reader is warned; 1.4 is what three honest members give."""
 
 
 def caveats_of(summary: CampaignSummary) -> list[str]:
@@ -22,6 +25,7 @@ def caveats_of(summary: CampaignSummary) -> list[str]:
         *([] if summary.hubbard is None else summary.hubbard.warnings),
         *_about_labels(summary),
         *_about_frames(summary),
+        *_about_judgement(summary),
         *_about_checks(summary),
     ]
 
@@ -50,6 +54,20 @@ def _about_frames(summary: CampaignSummary) -> Iterator[str]:
         yield (
             f"{n_ambiguous} of {n_frames} frames {verb} ambiguous (the charges close only with doubt); "
             f"{kept} kept and marked, and training leaves such frames out unless asked otherwise."
+        )
+
+
+def _about_judgement(summary: CampaignSummary) -> Iterator[str]:
+    yield from summary.split_warnings
+    aware = summary.test_errors.redox_aware
+    if aware is None:
+        return
+    yield from (f"On held-out frames: {warning[:1].lower()}{warning[1:]}" for warning in aware.warnings)
+    calibration = aware.force_calibration
+    if calibration is not None and calibration.factor > OVERCONFIDENT:
+        yield (
+            f"The committee is too sure of itself: its errors of forces on held-out frames are "
+            f"{calibration.factor:.1f} times its spread, so multiply every spread in this report by that."
         )
 
 

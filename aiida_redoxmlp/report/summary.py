@@ -20,7 +20,6 @@ from aiida_redoxmlp.report.summary_schema import (
     HeldOutErrors,
     LabelSummary,
     PatternSummary,
-    SpeciesErrors,
     Uuids,
 )
 from aiida_redoxmlp.report.timings import stage_timings
@@ -59,6 +58,7 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
             baseline=_committee_errors(graph, "evaluate_baseline"),
         ),
         pattern_recovery=_finite(graph.report_of("evaluate_aware").get("pattern_recovery")),
+        split_warnings=_split(graph).get("warnings", []),
         hubbard=None if graph.hubbard is None else summarise_hubbard_graph(graph.hubbard),
         counts=_counts(graph, labels),
         labels=labels,
@@ -77,6 +77,11 @@ def _finite(value: Any) -> float | None:
 
 def _conclusion(graph: CampaignGraph) -> dict[str, Any]:
     node = output_of(graph.campaign, "conclusion")
+    return {} if node is None else node.get_dict()
+
+
+def _split(graph: CampaignGraph) -> dict[str, Any]:
+    node = output_of(graph.campaign, "split")
     return {} if node is None else node.get_dict()
 
 
@@ -167,15 +172,8 @@ def _committee_errors(graph: CampaignGraph, job: str) -> CommitteeErrors | None:
     node, report = graph.job(job), graph.report_of(job)
     if node is None or not report:
         return None
-    return CommitteeErrors(
-        energy_mae_ev_per_atom=report["energy_mae_ev_per_atom"],
-        energy_rmse_ev_per_atom=report["energy_rmse_ev_per_atom"],
-        force_mae_ev_per_angstrom=report["force_mae_ev_per_angstrom"],
-        force_rmse_ev_per_angstrom=report["force_rmse_ev_per_angstrom"],
-        per_species=[SpeciesErrors.model_validate(one) for one in report["per_species"]],
-        n_frames=len(report["frames"]),
-        evaluation_uuid=node.uuid,
-    )
+    measured = {name: report[name] for name in CommitteeErrors.model_fields if name in report}
+    return CommitteeErrors.model_validate({**measured, "n_frames": len(report["frames"]), "evaluation_uuid": node.uuid})
 
 
 def _counts(graph: CampaignGraph, labels: list[LabelSummary]) -> Counts:

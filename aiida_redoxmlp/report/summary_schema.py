@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat
 
 from aiida_redoxmlp.report.hubbard_schema import HubbardSummary
 from aiida_redoxmlp.report.schema_parts import Part, Phase, StageTiming, WorkChainSummary
+from aiida_redoxmlp.runners.jobs import CalibrationOutput, PatternError
 
 __all__ = (
     "CampaignSummary",
@@ -53,7 +54,17 @@ class CommitteeErrors(Part):
     energy_rmse_ev_per_atom: FiniteFloat
     force_mae_ev_per_angstrom: FiniteFloat
     force_rmse_ev_per_angstrom: FiniteFloat
+    n_stress_frames: int = Field(0, description="Held-out frames whose stress DFT computed.")
+    stress_mae_ev_per_angstrom3: FiniteFloat | None = None
+    stress_rmse_ev_per_angstrom3: FiniteFloat | None = None
     per_species: list[SpeciesErrors]
+    per_pattern: list[PatternError] = Field(default_factory=list, description="The same by redox pattern.")
+    pattern_recovery: FiniteFloat | None = Field(None, description="Share of frames whose lowest pattern is DFT's.")
+    n_recovery_frames: int = Field(0, description="Frames that were asked for their lowest pattern.")
+    chance_recovery: FiniteFloat | None = Field(None, description="What guessing would give.")
+    energy_calibration: CalibrationOutput | None = Field(None, description="Of energies per atom, in eV.")
+    force_calibration: CalibrationOutput | None = Field(None, description="Of force components, in eV/Å.")
+    warnings: list[str] = Field(default_factory=list, description="What the evaluation had to say of its numbers.")
     n_frames: int
     evaluation_uuid: str = Field(description="The job that measured this.")
 
@@ -133,6 +144,9 @@ class CampaignSummary(WorkChainSummary):
     test_errors: HeldOutErrors = Field(description="Errors on the held-out frames, of both committees.")
     pattern_recovery: FiniteFloat | None = Field(
         None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."
+    )
+    split_warnings: list[str] = Field(
+        default_factory=list, description="What the choice of held-out frames has to say of the errors on them."
     )
     hubbard: HubbardSummary | None = Field(
         None, description="Self-consistent U and V, where the campaign computed them first."

@@ -11,7 +11,7 @@ from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.report.campaign import write_report
 from tests.report.web_page import WebPage
 
-ALL_FIGURES = ["errors", "learning_curves", "oxidation_states", "parity", "pattern_energies", "timeline"]
+ALL_FIGURES = ["errors", "learning_curves", "oxidation_states", "parity", "pattern_energies", "reliability", "timeline"]
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aiida_redoxmlp.report.figures import learning_curves, parity, pattern_energies, timeline, trajectories
+from aiida_redoxmlp.report.figures import learning_curves, parity, pattern_energies, reliability, timeline, trajectories
 from aiida_redoxmlp.report.figures.style import species_colours
 from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.summary import summarise
 from aiida_redoxmlp.report.summary_schema import PatternSummary
 from aiida_redoxmlp.report.timings import ProcessSpan
 
@@ -56,6 +57,21 @@ def test_parity_is_relative_to_the_mean_of_dft_for_either_committee(graph):
     assert drawn == 7 * 13 * 3
     low, high = data.energy_range
     assert all(((low < values) & (values < high)).all() for one in data.energies for values in one.bounds)
+
+
+def test_reliability_shows_every_bin_of_both_committees_on_equal_axes(finished):
+    data = reliability.collect(summarise(finished.node).test_errors)
+    assert [panel.title for panel in data.panels] == ["Energy", "Forces"]
+    forces = data.panels[1]
+    assert [one.name for one in forces.curves] == ["redox-aware", "redox-unaware"]
+    assert all(sum(one.counts) == 600 for one in forces.curves)
+    assert forces.curves[0].summary.startswith("redox-aware: factor 1.32, ρ = 0.61")
+    low, high = forces.limits
+    assert all(((low < part) & (part < high)).all() for one in forces.curves for part in (one.spread, one.rmse))
+    assert 2 <= len(forces.ticks) <= 8
+    axes = reliability.draw_matplotlib(data).axes
+    assert [axis.get_xlim() == axis.get_ylim() for axis in axes] == [True, True]
+    assert len(reliability.draw_plotly(data).data) == 2 + 4 + 2
 
 
 def test_judges_have_each_its_own_zero_and_misses_are_set_apart(graph):

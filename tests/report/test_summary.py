@@ -5,8 +5,12 @@ import json
 import pytest
 from aiida import orm
 
+from aiida_redoxmlp.report.caveats import caveats_of
+from aiida_redoxmlp.report.figures import reliability
+from aiida_redoxmlp.report.graph import CampaignGraph
+from aiida_redoxmlp.report.judgement_tables import calibration_table, pattern_error_table
 from aiida_redoxmlp.report.summary import summarise
-from aiida_redoxmlp.report.summary_schema import CampaignSummary
+from aiida_redoxmlp.report.summary_schema import CampaignSummary, CommitteeErrors, HeldOutErrors
 from aiida_redoxmlp.report.verdict import certainty, headline
 
 
@@ -63,6 +67,40 @@ def test_errors_of_both_committees_are_told_by_species(summary):
     species = ["Li+", "Mn2+", "Mn3+", "O2-", "P5+"]
     assert [one.species for one in errors.redox_aware.per_species] == species
     assert summary.pattern_recovery == 0.75
+
+
+def test_judgement_is_told_for_both_committees(summary):
+    aware, unaware = summary.test_errors.redox_aware, summary.test_errors.baseline
+    assert (aware.pattern_recovery, unaware.pattern_recovery, aware.chance_recovery) == (0.75, 0.0, 0.5)
+    assert [one.pattern for one in aware.per_pattern] == ["(2,3)", "(3,2)"]
+    assert aware.force_calibration.factor == pytest.approx(1.5, rel=0.2)
+    assert sum(one.n for one in aware.force_calibration.bins) == 600
+    assert summary.split_warnings == ["There are too few trajectories of (3,2)."]
+    assert summary.split_warnings[0] in summary.warnings
+
+
+def test_committee_that_is_too_sure_of_itself_is_warned_of(summary):
+    assert not any("too sure" in warning for warning in summary.warnings)
+    errors = summary.test_errors.redox_aware
+    calibration = errors.force_calibration.model_copy(update={"factor": 4.2})
+    errors = errors.model_copy(update={"force_calibration": calibration, "warnings": ["All frames are ambiguous."]})
+    sure = summary.model_copy(update={"test_errors": HeldOutErrors(redox_aware=errors)})
+    text = " ".join(caveats_of(sure))
+    assert "its errors of forces on held-out frames are 4.2 times its spread" in text
+    assert "On held-out frames: all frames are ambiguous." in text
+
+
+def test_evaluation_without_calibration_is_summarised_all_the_same(finished):
+    graph = CampaignGraph(finished.node)
+    old = {key: value for key, value in graph.report_of("evaluate_aware").items() if "calibration" not in key}
+    errors = CommitteeErrors.model_validate(
+        {name: old[name] for name in CommitteeErrors.model_fields if name in old}
+        | {"n_frames": 7, "evaluation_uuid": "uuid"}
+    )
+    summary = summarise(finished.node).model_copy(update={"test_errors": HeldOutErrors(redox_aware=errors)})
+    assert not calibration_table(summary).rows
+    assert pattern_error_table(summary).rows
+    assert reliability.collect(summary.test_errors) is None
 
 
 def test_stages_cover_all_jobs_and_name_those_from_the_cache(finished):

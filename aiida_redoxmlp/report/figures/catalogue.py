@@ -18,6 +18,7 @@ from aiida_redoxmlp.report.figures import (
     learning_curves,
     parity,
     pattern_energies,
+    reliability,
     run_state_panels,
     run_states,
     timeline,
@@ -61,6 +62,7 @@ def figures_of(graph: CampaignGraph, summary: CampaignSummary) -> list[ReportFig
         _trajectories(graph, summary),
         _parity(graph),
         _errors(summary),
+        _reliability(summary),
         _learning(graph),
         None if summary.hubbard is None else _hubbard(summary.hubbard, label_sentence(summary.hubbard.means)),
         _timeline(graph),
@@ -181,6 +183,21 @@ def _errors(summary: CampaignSummary) -> ReportFigure | None:
         "same architecture trained on the same frames without them.",
         lambda: errors.draw_plotly(data),
         lambda: errors.draw_matplotlib(data),
+    )
+
+
+def _reliability(summary: CampaignSummary) -> ReportFigure | None:
+    data = reliability.collect(summary.test_errors)
+    if data is None:
+        return None
+    return ReportFigure(
+        "reliability",
+        "Does the committee know how wrong it is?",
+        "Held-out predictions in groups of similar spread: root mean square of their errors against that of their "
+        "spreads over the committee. On the dotted line the spread is the error; above it the committee is too "
+        "sure of itself, and a flat curve means that the spread does not tell which predictions are bad.",
+        lambda: reliability.draw_plotly(data),
+        lambda: reliability.draw_matplotlib(data),
     )
 
 
