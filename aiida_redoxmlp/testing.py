@@ -12,9 +12,9 @@ engine; the tolerances are attributes so that an engine that only knows ``float3
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,13 +35,22 @@ __all__ = ("EngineConformance", "toy_frames")
 
 _TOY_CUTOFF = 4.0
 _TOY_BOND_LENGTHS = {2: 2.2, 3: 2.0}
+_TOY_EXCHANGE = 0.05
 
 
-def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy") -> tuple[Frame, ...]:
+def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy", exchange: float = 0.0) -> tuple[Frame, ...]:
     """Return labelled frames of a small rock-salt-like Mn2O2 cell with one Mn2+ and one Mn3+.
 
     The labels are exact: Mn–O pairs are harmonic around a bond length that depends on the state of Mn (2.2 Å for
     Mn2+, 2.0 Å for Mn3+), damped smoothly to zero at 4 Å. Energies in eV, forces in eV/Å. The total charge is +1.
+    The moments are high-spin. The two Mn are parallel in two frames, antiparallel in the next two, and so on.
+
+    Args:
+        n_frames: how many.
+        seed: decides the displacements.
+        group: name of the trajectory.
+        exchange: energy in eV that parallel moments add for every Mn–Mn pair, damped like the bonds; the states
+            of a pattern then have one energy for each order of the moments.
     """
     random = np.random.default_rng(seed)
     frames = []
@@ -51,7 +60,8 @@ def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy") -> tuple[Fra
         cell = np.diag([4.2, 4.2, 4.0]) + 0.05 * random.normal(size=(3, 3))
         positions = scaled @ cell + 0.08 * random.normal(size=(4, 3))
         configuration = Configuration(np.array([25, 25, 8, 8]), positions, cell, np.array([*pair, -2, -2]))
-        energy, forces = _toy_labels(configuration)
+        signs = (1, 1 if step // 2 % 2 == 0 else -1)
+        energy, forces = _toy_labels(configuration, np.array([*signs, 0, 0]), exchange)
         frames.append(
             Frame(
                 configuration=configuration,
@@ -59,7 +69,7 @@ def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy") -> tuple[Fra
                 forces=forces,
                 stress=None,
                 redox_sites=(0, 1),
-                eigenvalues=(np.full((2, 5), 0.98), np.full((2, 5), 0.98)),
+                eigenvalues=tuple(_toy_levels(state, sign) for state, sign in zip(pair, signs, strict=True)),
                 confidences=np.array([0.99, 0.99]),
                 margin=10.0,
                 naive_closed=True,
@@ -72,18 +82,28 @@ def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy") -> tuple[Fra
     return tuple(frames)
 
 
-def _toy_labels(configuration: Configuration) -> tuple[float, NDArray[np.float64]]:
-    """Energy (eV) and forces (eV/Å) of the toy potential: sum of (r - r0)² (1 - (r/rc)²)³ over Mn–O pairs."""
+def _toy_levels(state: int, sign: int) -> NDArray[np.float64]:
+    """Occupation eigenvalues of high-spin Mn, shape (2, 5): the majority channel full but for state 3's one level."""
+    majority = np.array([0.98 if state == 2 else 0.5, 0.98, 0.98, 0.98, 0.98])
+    return np.stack([majority, np.full(5, 0.05)][::sign])
+
+
+def _toy_labels(
+    configuration: Configuration, signs: NDArray[np.int64], exchange: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Energy (eV) and forces (eV/Å): (r - r0)² over Mn–O pairs, J s s' over Mn–Mn, times (1 - (r/rc)²)³."""
     atoms = Atoms(configuration.numbers, configuration.positions, cell=configuration.cell, pbc=True)
     centre, neighbour, distance, vector = neighbor_list("ijdD", atoms, _TOY_CUTOFF)
-    chosen = (configuration.numbers[centre] == 25) & (configuration.numbers[neighbour] == 8)
-    centre, neighbour, distance, vector = centre[chosen], neighbour[chosen], distance[chosen], vector[chosen]
-    rest = np.array([_TOY_BOND_LENGTHS[int(state)] for state in configuration.oxidation_states[centre]])
+    manganese = configuration.numbers == 25
+    bond = manganese[centre] & ~manganese[neighbour]
+    rest = np.array([_TOY_BOND_LENGTHS.get(int(state), 0.0) for state in configuration.oxidation_states])[centre]
+    value = np.where(bond, (distance - rest) ** 2, 0.5 * exchange * signs[centre] * signs[neighbour])
+    slope_of_value = np.where(bond, 2 * (distance - rest), 0.0)
+    value[~manganese[centre]] = slope_of_value[~manganese[centre]] = 0.0
     damping = (1 - (distance / _TOY_CUTOFF) ** 2) ** 3
     slope = -6 * distance / _TOY_CUTOFF**2 * (1 - (distance / _TOY_CUTOFF) ** 2) ** 2
-    energy = float(((distance - rest) ** 2 * damping).sum()) - 1000.0
-    pull = 2 * (distance - rest) * damping + (distance - rest) ** 2 * slope
-    along = (pull / distance)[:, None] * vector
+    energy = float((value * damping).sum()) - 1000.0
+    along = ((slope_of_value * damping + value * slope) / distance)[:, None] * vector
     forces = np.zeros((len(configuration), 3))
     np.add.at(forces, centre, along)
     np.add.at(forces, neighbour, -along)
@@ -111,7 +131,7 @@ def _unbroken(settings: str) -> _Unbroken:
 
 def _train(settings: TrainingSettings, folder: Path, *, stop_after: int | None = None) -> TrainingResult:
     """Train on toy frames; die after some history entries if asked to."""
-    training, validation = split_tail(toy_frames(8), 0.25)
+    training, validation = split_tail(toy_frames(8, exchange=_TOY_EXCHANGE if _has_spins(settings) else 0.0), 0.25)
     seen: list[dict[str, Any]] = []
 
     def on_epoch(entry: dict[str, Any]) -> None:
@@ -122,6 +142,10 @@ def _train(settings: TrainingSettings, folder: Path, *, stop_after: int | None =
     return get_engine(settings.engine).train(
         training, validation, settings, checkpoint_folder=folder, on_epoch=on_epoch
     )
+
+
+def _has_spins(settings: TrainingSettings) -> bool:
+    return settings.encoding.endswith("+spin")
 
 
 class EngineConformance:
@@ -194,7 +218,13 @@ class EngineConformance:
     def test_order_of_atoms_changes_nothing(self) -> None:
         """Renumbered atoms have the same energy and their own forces."""
         here, order = self.configuration, np.array([2, 1, 3, 0])
-        renumbered = Configuration(here.numbers[order], here.positions[order], here.cell, here.oxidation_states[order])
+        renumbered = Configuration(
+            here.numbers[order],
+            here.positions[order],
+            here.cell,
+            here.oxidation_states[order],
+            _spins(here)[order],
+        )
         before, after = self._evaluate(here), self._evaluate(renumbered)
         _close(after.energies, before.energies, self.invariance_tolerance)
         _close(after.forces, before.forces[:, order], self.invariance_tolerance)
@@ -236,6 +266,7 @@ class EngineConformance:
             np.concatenate([here.positions, here.positions + here.cell[0]]),
             here.cell * np.array([[2], [1], [1]]),
             np.tile(here.oxidation_states, 2),
+            np.tile(_spins(here), 2),
         )
         batch = [here, doubled, *(frame.configuration for frame in toy_frames(2, seed=5))]
         together = self.potential.evaluate(batch, stress=True)
@@ -251,32 +282,59 @@ class EngineConformance:
         """Nothing in, nothing out."""
         _must(self.potential.evaluate([]) == [], "an empty batch gave answers")
 
-    def test_species_matter_to_the_redox_aware_potential(self) -> None:
-        """The same geometry with the electron elsewhere has another energy."""
+    def test_species_matter_unless_the_encoding_hides_them(self) -> None:
+        """The same geometry with the electron elsewhere has another energy; to the baseline it is the same input."""
         here = self.configuration
-        swapped = replace(here, oxidation_states=here.oxidation_states[[1, 0, 2, 3]])
-        gap = np.abs(self._evaluate(here).energies - self._evaluate(swapped).energies)
-        _must(bool((gap > self.smallest_difference).all()), f"swapping Mn2+ and Mn3+ changes only {gap} eV")
+        order = [1, 0, 2, 3]
+        swapped = replace(here, oxidation_states=here.oxidation_states[order], spins=_spins(here)[order])
+        one, other = self.potential.evaluate([here, swapped])
+        if self.potential.encoding.resolves_states:
+            gap = np.abs(one.energies - other.energies)
+            _must(bool((gap > self.smallest_difference).all()), f"swapping Mn2+ and Mn3+ changes only {gap} eV")
+        else:
+            _close(one.energies, other.energies, self.same_tolerance)
+            _close(one.forces, other.forces, self.same_tolerance)
 
-    def test_species_do_not_matter_to_the_baseline(self) -> None:
-        """The encoding ``none`` sees elements only."""
-        settings = self.settings.model_copy(update={"encoding": "none"})
-        baseline = _unbroken(settings.model_dump_json()).result.potential
+    def test_order_of_the_moments_matters_only_where_spins_are_resolved(self) -> None:
+        """Parallel and antiparallel moments are two energies to a potential with spins, one to all others."""
         here = self.configuration
-        swapped = replace(here, oxidation_states=here.oxidation_states[[1, 0, 2, 3]])
-        one, other = baseline.evaluate([here, swapped])
-        _close(one.energies, other.energies, self.same_tolerance)
-        _close(one.forces, other.forces, self.same_tolerance)
+        parallel = replace(here, spins=np.abs(_spins(here)))
+        antiparallel = replace(here, spins=np.abs(_spins(here)) * np.array([1, -1, 1, 1]))
+        one, other = self.potential.evaluate([parallel, antiparallel])
+        if self.potential.encoding.resolves_spins:
+            gap = np.abs(one.energies - other.energies)
+            _must(bool((gap > self.smallest_difference).all()), f"turning one moment changes only {gap} eV")
+        else:
+            _close(one.energies, other.energies, self.same_tolerance)
+
+    def test_reversal_of_all_spins_changes_nothing(self) -> None:
+        """Without a field, up and down are names; this holds for any weights, not only for trained ones."""
+        here = self.configuration
+        for spins in (np.array([5, 4, 0, 0]), np.array([5, -4, 0, 0])):
+            up = replace(here, spins=spins)
+            before, after = self._evaluate(up, stress=True), self._evaluate(replace(up, spins=-spins), stress=True)
+            _close(after.energies, before.energies, self.same_tolerance)
+            _close(after.forces, before.forces, self.same_tolerance)
+            _close(after.stresses, before.stresses, self.same_tolerance)
+
+    def test_missing_and_unknown_spins_are_refused_where_they_are_needed(self) -> None:
+        """Low-spin Mn was not in training, and a configuration without spins is not taken for one without moments."""
+        here = self.configuration
+        for spins in (None, np.array([1, 2, 0, 0])):
+            other = replace(here, spins=spins)
+            if self.potential.encoding.resolves_spins:
+                _must_raise(partial(self._evaluate, other), f"spins {spins} were evaluated")
+            else:
+                _close(self._evaluate(other).energies, self._evaluate(here).energies, self.same_tolerance)
 
     def test_unknown_species_is_refused(self) -> None:
-        """A state that was not in training has no energy."""
+        """A state, or for the baseline an element, that was not in training has no energy."""
         here = self.configuration
-        unknown = replace(here, oxidation_states=np.array([4, 1, -2, -2]))
-        try:
-            self._evaluate(unknown)
-        except InputError:
-            return
-        raise AssertionError("Mn4+ and Mn+ were evaluated although training had neither")
+        if self.potential.encoding.resolves_states:
+            unknown = replace(here, oxidation_states=np.array([4, 1, -2, -2]))
+            _must_raise(lambda: self._evaluate(unknown), "Mn4+ and Mn+ were evaluated although training had neither")
+        iron = replace(here, numbers=np.array([26, 25, 8, 8]))
+        _must_raise(lambda: self._evaluate(iron), "Fe was evaluated although training had none")
 
     def test_saved_potential_answers_the_same(self, tmp_path: Path) -> None:
         """Saving and loading changes no digit and keeps the encoding."""
@@ -353,6 +411,19 @@ class EngineConformance:
 
 def _close(actual: Any, expected: Any, tolerance: float) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
+
+
+def _spins(configuration: Configuration) -> NDArray[np.int64]:
+    _must(configuration.spins is not None, "the frame has no spins")
+    return np.asarray(configuration.spins)
+
+
+def _must_raise(action: Callable[[], object], otherwise: str) -> None:
+    try:
+        action()
+    except InputError:
+        return
+    raise AssertionError(otherwise)
 
 
 def _must(condition: bool, otherwise: str) -> None:

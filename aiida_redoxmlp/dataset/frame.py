@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.pattern import Pattern
+from aiida_redoxmlp.redox.spins import digital_spins
 
 __all__ = ("Frame",)
 
@@ -19,7 +20,8 @@ class Frame:
     """A configuration with its DFT labels and their origin.
 
     Attributes:
-        configuration: structure and digitised oxidation state of every atom.
+        configuration: structure and digitised oxidation state of every atom; its spins are always those of
+            ``eigenvalues``.
         energy: total (free) energy in eV.
         forces: eV/Å, shape (n_atoms, 3).
         stress: eV/Å³, shape (3, 3), ASE sign, or None when DFT did not compute it.
@@ -50,6 +52,11 @@ class Frame:
     step: int = 0
     source: str = ""
 
+    def __post_init__(self) -> None:
+        here = self.configuration
+        spins = digital_spins(here.numbers, here.oxidation_states, self.redox_sites, self.eigenvalues)
+        object.__setattr__(self, "configuration", replace(here, spins=spins))
+
     @property
     def pattern(self) -> Pattern:
         """The redox pattern DFT found."""
@@ -59,7 +66,8 @@ class Frame:
     def content_hash(self) -> str:
         """SHA-256 over structure, states and labels, rounded to the precision outputs print.
 
-        Origin (group, step, source) is left out, so the same physics found twice has the same hash.
+        Origin (group, step, source) is left out, so the same physics found twice has the same hash. So are the spins:
+        orders of the moments differ in energy and forces, and all moments reversed is the same physics.
         """
         digest = hashlib.sha256()
         configuration = self.configuration

@@ -11,7 +11,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.errors import InputError
-from aiida_redoxmlp.redox.configuration import OXIDATION_STATES_ARRAY, Configuration
+from aiida_redoxmlp.redox.configuration import OXIDATION_STATES_ARRAY, SPINS_ARRAY, Configuration
 
 __all__ = ("CommitteeCalculator",)
 
@@ -19,6 +19,7 @@ __all__ = ("CommitteeCalculator",)
 class CommitteeCalculator(Calculator):
     """Energy, forces and stress of a committee's mean, for atoms with the array ``oxidation_states``.
 
+    Potentials that resolve spins need the array ``spins`` as well: unpaired electrons, negative where they point down.
     Besides ASE's own properties (eV, eV/Å, eV/Å³) the results hold ``energies``, shape (n_members,), ``energy_std``
     and ``forces_std``, shape (n_atoms, 3): the committee's spread.
     """
@@ -43,16 +44,21 @@ class CommitteeCalculator(Calculator):
         """Evaluate the committee.
 
         Raises:
-            InputError: without atoms, or if they are not periodic or carry no oxidation states.
+            InputError: without atoms, or if they are not periodic or carry no oxidation states or spins.
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         evaluated = self.atoms
         if evaluated is None:
             raise InputError("There are no atoms to evaluate; set atoms.calc to this calculator and ask the atoms.")
-        if OXIDATION_STATES_ARRAY not in evaluated.arrays and self.potential.encoding.name != "none":
+        if OXIDATION_STATES_ARRAY not in evaluated.arrays and self.potential.encoding.resolves_states:
             raise InputError(
                 f"The atoms have no array {OXIDATION_STATES_ARRAY!r}, and this potential tells states apart; "
                 f"set it with atoms.set_array({OXIDATION_STATES_ARRAY!r}, states)."
+            )
+        if SPINS_ARRAY not in evaluated.arrays and self.potential.encoding.resolves_spins:
+            raise InputError(
+                f"The atoms have no array {SPINS_ARRAY!r}, and this potential resolves spins; set it with "
+                f"atoms.set_array({SPINS_ARRAY!r}, unpaired electrons, negative where they point down)."
             )
         if not evaluated.pbc.all():
             raise InputError("The atoms are not periodic in all directions; set atoms.pbc = True and a cell.")
@@ -70,12 +76,12 @@ class CommitteeCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(result.stresses.mean(axis=0))
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """Name what changed since the last calculation; ASE itself does not look at oxidation states."""
+        """Name what changed since the last calculation; ASE itself does not look at states and spins."""
         changes = list(super().check_state(atoms, tol=tol))  # type: ignore[no-untyped-call]
-        if self.atoms is not None:
-            before = self.atoms.arrays.get(OXIDATION_STATES_ARRAY)
-            now = atoms.arrays.get(OXIDATION_STATES_ARRAY)
+        evaluated = self.atoms
+        for name in (OXIDATION_STATES_ARRAY, SPINS_ARRAY) if evaluated is not None else ():
+            before, now = evaluated.arrays.get(name), atoms.arrays.get(name)
             same = before is now or (before is not None and now is not None and np.array_equal(before, now))
             if not same:
-                changes.append(OXIDATION_STATES_ARRAY)
+                changes.append(name)
         return changes

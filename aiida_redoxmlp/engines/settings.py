@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from aiida_redoxmlp.engines.encoding import EncodingName
+
 __all__ = ("TrainingSettings",)
 
 
@@ -15,10 +17,15 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     engine: str = Field("mace", description="Name of the engine.")
-    encoding: Literal["species", "none"] = Field(
+    encoding: EncodingName = Field(
         "species",
-        description="'species': every (element, oxidation state) is a species of its own; "
-        "'none': the redox-unaware baseline.",
+        description="'species': every (element, oxidation state) has an atomic number of its own; 'embedding': the "
+        "element's number and an embedding of the state; either with '+spin': an embedding of the signed number of "
+        "unpaired electrons as well; 'none': the redox-unaware baseline.",
+    )
+    reference_energies: Literal["species", "element"] = Field(
+        "species",
+        description="One reference energy for everything that has an atomic number of its own, or one an element.",
     )
     seeds: tuple[int, ...] = Field((1, 2, 3, 4), min_length=1, description="One committee member a seed.")
     max_epochs: int = Field(200, ge=1, description="Upper bound on the epochs of a member.")

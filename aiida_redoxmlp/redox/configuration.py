@@ -8,10 +8,13 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-__all__ = ("OXIDATION_STATES_ARRAY", "Configuration")
+__all__ = ("OXIDATION_STATES_ARRAY", "SPINS_ARRAY", "Configuration")
 
 OXIDATION_STATES_ARRAY = "oxidation_states"
 """Name of the per-atom array that carries oxidation states on an :class:`ase.Atoms`."""
+
+SPINS_ARRAY = "spins"
+"""Name of the per-atom array that carries spins on an :class:`ase.Atoms`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +26,15 @@ class Configuration:
         positions: Cartesian positions in Å, shape (n_atoms, 3).
         cell: cell vectors as rows in Å, shape (3, 3).
         oxidation_states: integer charge of every atom, shape (n_atoms,).
+        spins: unpaired electrons of every atom, negative where they point down, shape (n_atoms,): 5 or -5 for
+            high-spin Mn2+. None where nothing is said about them.
     """
 
     numbers: NDArray[np.int64]
     positions: NDArray[np.float64]
     cell: NDArray[np.float64]
     oxidation_states: NDArray[np.int64]
+    spins: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Number of atoms."""
@@ -40,23 +46,28 @@ class Configuration:
         return int(self.oxidation_states.sum())
 
     def to_ase(self) -> Atoms:
-        """Return the structure as ASE atoms, oxidation states in the array ``oxidation_states``."""
+        """Return the structure as ASE atoms, with the arrays ``oxidation_states`` and, where given, ``spins``."""
         atoms = Atoms(numbers=self.numbers, positions=self.positions, cell=self.cell, pbc=True)
         atoms.new_array(OXIDATION_STATES_ARRAY, self.oxidation_states.copy())
+        if self.spins is not None:
+            atoms.new_array(SPINS_ARRAY, self.spins.copy())
         return atoms
 
     @classmethod
     def from_ase(cls, atoms: Atoms) -> Configuration:
         """Read a configuration from ASE atoms.
 
-        Without the array ``oxidation_states`` every atom is taken as neutral.
+        Without the array ``oxidation_states`` every atom is taken as neutral; without the array ``spins``
+        nothing is said about spins.
         """
+        spins = atoms.arrays.get(SPINS_ARRAY)
         states = atoms.arrays.get(OXIDATION_STATES_ARRAY, np.zeros(len(atoms)))
         return cls(
             numbers=np.asarray(atoms.numbers, dtype=np.int64),
             positions=np.asarray(atoms.positions, dtype=np.float64),
             cell=np.asarray(atoms.cell.array, dtype=np.float64),
             oxidation_states=np.asarray(states, dtype=np.int64),
+            spins=None if spins is None else np.asarray(spins, dtype=np.int64),
         )
 
     def moved_to(self, positions: NDArray[np.float64]) -> Configuration:

@@ -15,6 +15,7 @@ from aiida_redoxmlp.redox.digitise_likelihood import best_closed_assignments, st
 from aiida_redoxmlp.redox.elements import RedoxElement, RedoxTable
 from aiida_redoxmlp.redox.occupations import SiteOccupations
 from aiida_redoxmlp.redox.pattern import Pattern
+from aiida_redoxmlp.redox.spins import SMALLEST_MOMENT
 
 __all__ = ("CLEAR_MARGIN", "LOWEST_CONFIDENCE", "Assignment", "digitise", "redox_occupations")
 
@@ -23,9 +24,6 @@ CLEAR_MARGIN = 3.0
 
 LOWEST_CONFIDENCE = 0.75
 """Confidence of a site, 3 : 1, below which its assignment is ambiguous."""
-
-_SMALLEST_MOMENT = 0.5
-"""Spin moment in μB, half an electron, below which a site has no sign."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +159,7 @@ def _full_levels(occupation: SiteOccupations, element: RedoxElement) -> tuple[in
 
 
 def _moment_sign(occupation: SiteOccupations) -> int:
-    return 0 if abs(occupation.moment) < _SMALLEST_MOMENT else int(np.sign(occupation.moment))
+    return 0 if abs(occupation.moment) < SMALLEST_MOMENT else int(np.sign(occupation.moment))
 
 
 def _why_not_closed(elements: Sequence[RedoxElement], spectators: int, total_charge: int) -> str:

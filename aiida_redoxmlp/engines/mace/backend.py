@@ -19,7 +19,7 @@ with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # MACE prints w
     warnings.simplefilter("ignore")  # torch's remark on that very switch
     import torch
     from e3nn import o3
-    from mace.modules import interaction_classes
+    from mace.modules import interaction_classes, readout_classes
     from mace.modules.models import ScaleShiftMACE
 if _before is None:
     del os.environ[_E3NN_SWITCH]
@@ -32,6 +32,7 @@ __all__ = (
     "choose_device",
     "interaction_classes",
     "o3",
+    "readout_classes",
     "reproducible",
     "torch",
 )

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture
 from aiida_redoxmlp.engines.registry import MODEL_FILE
-from aiida_redoxmlp.errors import ModelIntegrityError
+from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
 __all__ = ("SCHEMA_VERSION", "MaceDescription", "MemberFile", "read_description", "write_description")
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 _HASH_KEY = "sha256"
 
 
@@ -43,7 +43,7 @@ class MaceDescription(_Part):
         training: summary of the training: settings, best epochs, numbers of frames.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     engine: Literal["mace"] = "mace"
     versions: dict[str, str] = Field(default_factory=dict)
     encoding: dict[str, Any]
@@ -63,7 +63,8 @@ def _hash_of(content: dict[str, Any]) -> str:
 
 def write_description(folder: Path, description: MaceDescription) -> None:
     """Write ``model.json``, with a hash over its own content."""
-    content = json.loads(description.model_dump_json())
+    current = description.model_copy(update={"schema_version": SCHEMA_VERSION})
+    content = json.loads(current.model_dump_json())
     text = json.dumps({**content, _HASH_KEY: _hash_of(content)}, indent=2, sort_keys=True)
     (folder / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -72,17 +73,24 @@ def read_description(folder: Path) -> MaceDescription:
     """Read ``model.json``.
 
     Raises:
+        InputError: if it was written by a newer version of this package.
         ModelIntegrityError: if it is not what :func:`write_description` wrote.
     """
     path = folder / MODEL_FILE
+    foreign = f"{path} is not the description of a MACE committee; save the model again from its source."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         expected = content.pop(_HASH_KEY)
-        description = MaceDescription.model_validate(content)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
-        raise ModelIntegrityError(
-            f"{path} is not the description of a MACE committee; save the model again from its source."
-        ) from error
+        version = int(content["schema_version"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ModelIntegrityError(foreign) from error
     if _hash_of(content) != expected:
         raise ModelIntegrityError(f"{path} was changed after it was saved; take the model from its source again.")
-    return description
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema version {version}, this package reads up to {SCHEMA_VERSION}; update aiida-redoxmlp."
+        )
+    try:
+        return MaceDescription.model_validate(content)
+    except ValidationError as error:
+        raise ModelIntegrityError(foreign) from error

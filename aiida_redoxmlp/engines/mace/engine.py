@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.contract import TrainingResult
 from aiida_redoxmlp.engines.encoding import Encoding
@@ -20,8 +19,8 @@ from aiida_redoxmlp.engines.mace.backend import choose_device
 from aiida_redoxmlp.engines.mace.description import MaceDescription
 from aiida_redoxmlp.engines.mace.graph import build_graph
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
-from aiida_redoxmlp.engines.mace.reference_energies import energy_shift, fit_reference_energies, force_scale
 from aiida_redoxmlp.engines.mace.training import MemberTraining, label_graphs
+from aiida_redoxmlp.engines.reference_energies import energy_shift, fit_reference_energies, force_scale
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
 
@@ -96,14 +95,16 @@ class MaceEngine:
                 f"{len(validation)} were given; add labels or include ambiguous frames."
             )
         architecture = MaceArchitecture.read(settings.architecture)
-        encoding = Encoding.for_species(settings.encoding, Dataset((*training, *validation)).species)
+        encoding = Encoding.for_configurations(
+            settings.encoding, (frame.configuration for frame in (*training, *validation))
+        )
         graphs = [build_graph(frame.configuration, encoding, architecture.r_max) for frame in training]
         neighbours = sum(graph.n_edges for graph in graphs) / sum(graph.n_atoms for graph in graphs)
         if neighbours == 0:
             raise InputError(
                 f"No atom has a neighbour within r_max = {architecture.r_max} Å; raise r_max in the architecture."
             )
-        reference = fit_reference_energies(training, encoding)
+        reference = fit_reference_energies(training, encoding, shared=settings.reference_energies == "element")
         return MaceDescription(
             versions={package: version(package) for package in self.packages},
             encoding=encoding.to_dict(),
@@ -128,6 +129,7 @@ def _fingerprint(training: Sequence[Frame], validation: Sequence[Frame], setting
         digest.update(b"|")
         for frame in part:
             digest.update(frame.content_hash.encode())
+            digest.update(str(frame.configuration.spins).encode() if settings.encoding.endswith("+spin") else b"")
     return digest.hexdigest()
 
 

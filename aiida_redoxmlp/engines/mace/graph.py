@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from matscipy.neighbours import neighbour_list
@@ -26,6 +27,8 @@ class Graph:
         cell: rows in Å, shape (3, 3).
         edges: sender and receiver of every edge, shape (2, n_edges).
         unit_shifts: cell vectors crossed by every edge, shape (n_edges, 3).
+        channels: category of every atom in each of the encoding's channels, shapes (n_atoms,).
+        spins_reversed: the same configuration with all spins reversed, or None where the encoding has no spins.
     """
 
     node_types: NDArray[np.int64]
@@ -33,6 +36,8 @@ class Graph:
     cell: NDArray[np.float64]
     edges: NDArray[np.int64]
     unit_shifts: NDArray[np.float64]
+    channels: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    spins_reversed: Graph | None = None
 
     @property
     def n_atoms(self) -> int:
@@ -49,19 +54,31 @@ def build_graph(configuration: Configuration, encoding: Encoding, r_max: float) 
     """Find the neighbours within ``r_max`` (Å) under periodic boundaries.
 
     Raises:
-        InputError: for a species the encoding does not know.
+        InputError: for a species or spin the encoding does not know.
     """
-    node_types = np.searchsorted(np.array(encoding.model_numbers), encoding.encode(configuration))
     sender, receiver, unit_shifts = neighbour_list(
         "ijS", positions=configuration.positions, cell=configuration.cell, pbc=[True] * 3, cutoff=r_max
     )
-    return Graph(
-        node_types=node_types,
+    graph = Graph(
+        **_nodes(configuration, encoding),
         positions=configuration.positions,
         cell=configuration.cell,
         edges=np.stack([sender, receiver]).astype(np.int64),
         unit_shifts=unit_shifts.astype(np.float64),
     )
+    if not encoding.resolves_spins or configuration.spins is None:
+        return graph
+    reverse = replace(configuration, spins=-configuration.spins)
+    return replace(graph, spins_reversed=replace(graph, **_nodes(reverse, encoding)))
+
+
+def _nodes(configuration: Configuration, encoding: Encoding) -> dict[str, Any]:
+    """Return what a graph says of its nodes."""
+    values = encoding.channel_values(configuration)
+    return {
+        "node_types": np.searchsorted(np.array(encoding.model_numbers), encoding.encode(configuration)),
+        "channels": {one.name: values[one.name] - one.lowest for one in encoding.channels},
+    }
 
 
 def batch_graphs(
@@ -80,7 +97,9 @@ def batch_graphs(
         "shifts": shifts,
         "unit_shifts": np.concatenate([graph.unit_shifts for graph in graphs]),
     }
+    names = graphs[0].channels if graphs else ()
     integer = {
+        **{name: np.concatenate([graph.channels[name] for graph in graphs])[:, None] for name in names},
         "edge_index": edges,
         "batch": np.repeat(np.arange(len(graphs)), counts),
         "ptr": offsets,

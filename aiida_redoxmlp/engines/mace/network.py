@@ -7,20 +7,44 @@ from typing import Any
 import numpy as np
 
 from aiida_redoxmlp.engines.encoding import Encoding
-from aiida_redoxmlp.engines.mace.backend import ScaleShiftMACE, interaction_classes, o3, reproducible, torch
+from aiida_redoxmlp.engines.mace.backend import (
+    ScaleShiftMACE,
+    interaction_classes,
+    o3,
+    readout_classes,
+    reproducible,
+    torch,
+)
 from aiida_redoxmlp.engines.mace.description import MaceDescription
 
-__all__ = ("build_network", "count_weights")
+__all__ = ("GATES", "build_network", "count_weights")
+
+GATES = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "abs": torch.abs}
+"""Non-linearities of the readout by their names in the settings."""
+
+_PASSED_ON = (
+    "radial_type",
+    "distance_transform",
+    "pair_repulsion",
+    "apply_cutoff",
+    "use_reduced_cg",
+    "use_so3",
+    "use_agnostic_product",
+    "use_last_readout_only",
+    "use_edge_irreps_first",
+)
 
 
 def build_network(description: MaceDescription, *, seed: int | None = None) -> torch.nn.Module:
     """Build a network on the CPU, its weights drawn from ``seed``.
 
     The reference energies stay outside the network: they are thousands of eV, and adding them in the network's
-    own floating-point type would cost the digits that tell two patterns apart.
+    own floating-point type would cost the digits that tell two patterns apart. The network knows the real elements
+    behind stand-in numbers, for what depends on nuclear charges and covalent radii.
     """
     architecture = description.architecture
-    numbers = Encoding.from_dict(description.encoding).model_numbers
+    encoding = Encoding.from_dict(description.encoding)
+    numbers = encoding.elements
     irreps = (o3.Irreps.spherical_harmonics(architecture.max_L, p=-1) * architecture.num_channels).sort().irreps
     arguments: dict[str, Any] = {
         "atomic_inter_scale": description.scale,
@@ -29,8 +53,8 @@ def build_network(description: MaceDescription, *, seed: int | None = None) -> t
         "num_bessel": architecture.num_radial_basis,
         "num_polynomial_cutoff": architecture.num_cutoff_basis,
         "max_ell": architecture.max_ell,
-        "interaction_cls": interaction_classes["RealAgnosticResidualInteractionBlock"],
-        "interaction_cls_first": interaction_classes["RealAgnosticInteractionBlock"],
+        "interaction_cls": interaction_classes[architecture.interaction],
+        "interaction_cls_first": interaction_classes[architecture.interaction_first],
         "num_interactions": architecture.num_interactions,
         "num_elements": len(numbers),
         "hidden_irreps": irreps.simplify(),
@@ -39,12 +63,25 @@ def build_network(description: MaceDescription, *, seed: int | None = None) -> t
         "avg_num_neighbors": description.avg_num_neighbors,
         "atomic_numbers": list(numbers),
         "correlation": architecture.correlation,
-        "gate": torch.nn.functional.silu,
+        "gate": GATES[architecture.gate],
         "radial_MLP": list(architecture.radial_mlp),
+        "readout_cls": readout_classes[architecture.readout],
+        "edge_irreps": None if architecture.edge_irreps is None else o3.Irreps(architecture.edge_irreps),
+        "embedding_specs": _embedding_specs(encoding, architecture.embedding_width),
+        **architecture.model_dump(include=set(_PASSED_ON)),
     }
     with reproducible(description.dtype, seed):
         network: torch.nn.Module = ScaleShiftMACE(**arguments)
     return network
+
+
+def _embedding_specs(encoding: Encoding, width: int) -> dict[str, dict[str, Any]] | None:
+    """Return the channels of the encoding as mace-torch's ``embedding_specs``."""
+    specs = {
+        channel.name: {"type": "categorical", "per": "atom", "num_classes": channel.n_classes, "emb_dim": width}
+        for channel in encoding.channels
+    }
+    return specs or None
 
 
 def count_weights(network: torch.nn.Module) -> int:

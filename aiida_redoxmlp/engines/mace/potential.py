@@ -21,9 +21,10 @@ from aiida_redoxmlp.engines.mace.description import (
     read_description,
     write_description,
 )
-from aiida_redoxmlp.engines.mace.graph import Graph, batch_graphs, build_graph
+from aiida_redoxmlp.engines.mace.evaluation import join, predict
+from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
 from aiida_redoxmlp.engines.mace.network import build_network
-from aiida_redoxmlp.engines.mace.reference_energies import composition
+from aiida_redoxmlp.engines.reference_energies import composition
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 from aiida_redoxmlp.redox.configuration import Configuration
 
@@ -68,7 +69,7 @@ class MaceCommittee:
         Neighbours are found once a configuration and shared by all members.
 
         Raises:
-            InputError: for a species the committee was not trained on.
+            InputError: for a species or spin the committee was not trained on.
         """
         encoding = self.encoding
         model_numbers = encoding.model_numbers
@@ -85,7 +86,7 @@ class MaceCommittee:
         self, configurations: Sequence[Configuration], encoding: Encoding
     ) -> Iterator[tuple[list[Configuration], list[Graph]]]:
         """Yield configurations with their graphs, as many at a time as memory allows."""
-        limit = EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"])
+        limit = EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"]) // (2 if encoding.resolves_spins else 1)
         chunk: list[Configuration] = []
         graphs: list[Graph] = []
         n_edges = 0
@@ -104,16 +105,14 @@ class MaceCommittee:
         self, graphs: Sequence[Graph], offsets: Sequence[float], n_types: int, *, stress: bool
     ) -> Iterator[CommitteeEvaluation]:
         energies, forces, stresses = [], [], []
-        batch = batch_graphs(
-            graphs, n_types=n_types, dtype=DTYPES[self.description.dtype], device=torch.device(self.device)
-        )
+        batch = join(graphs, n_types=n_types, dtype=DTYPES[self.description.dtype], device=torch.device(self.device))
         with reproducible(self.description.dtype):
             for network in self.networks:
-                output = network(dict(batch), training=False, compute_stress=stress)
-                energies.append(_to_numpy(output["interaction_energy"]))
-                forces.append(_to_numpy(output["forces"]))
-                if stress:
-                    stresses.append(_to_numpy(output["stress"]))
+                prediction = predict(network, batch, stress=stress)
+                energies.append(_to_numpy(prediction.energies))
+                forces.append(_to_numpy(prediction.forces))
+                if prediction.stresses is not None:
+                    stresses.append(_to_numpy(prediction.stresses))
         ends = np.cumsum([graph.n_atoms for graph in graphs])
         for index, (graph, end) in enumerate(zip(graphs, ends, strict=True)):
             yield CommitteeEvaluation(

@@ -16,9 +16,10 @@ from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.engines.mace.backend import DTYPES, reproducible, torch
 from aiida_redoxmlp.engines.mace.checkpoint import Progress, read_checkpoint, write_checkpoint
 from aiida_redoxmlp.engines.mace.description import MaceDescription
-from aiida_redoxmlp.engines.mace.graph import Graph, batch_graphs, build_graph
+from aiida_redoxmlp.engines.mace.evaluation import join, predict
+from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
 from aiida_redoxmlp.engines.mace.network import build_network
-from aiida_redoxmlp.engines.mace.reference_energies import composition
+from aiida_redoxmlp.engines.reference_energies import composition
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import TrainingDivergedError
 
@@ -190,13 +191,13 @@ class MemberTraining:
         """Return the weighted loss with the energy errors per atom and the force errors it is made of."""
         dtype = DTYPES[self.settings.dtype]
         graphs = [one.graph for one in chosen]
-        batch = batch_graphs(graphs, n_types=len(self.description.reference_energies), dtype=dtype, device=self.device)
-        output = self.network(batch, training=training)
+        batch = join(graphs, n_types=len(self.description.reference_energies), dtype=dtype, device=self.device)
+        prediction = predict(self.network, batch, training=training)
         n_atoms = torch.tensor([graph.n_atoms for graph in graphs], dtype=dtype, device=self.device)
         energies = torch.tensor([one.energy for one in chosen], dtype=dtype, device=self.device)
         forces = torch.as_tensor(np.concatenate([one.forces for one in chosen]), dtype=dtype, device=self.device)
-        energy_errors = (output["interaction_energy"] - energies) / n_atoms
-        force_errors = output["forces"] - forces
+        energy_errors = (prediction.energies - energies) / n_atoms
+        force_errors = prediction.forces - forces
         loss = self.settings.energy_weight * energy_errors.square().mean()
         loss = loss + self.settings.force_weight * force_errors.square().mean()
         return loss, energy_errors, force_errors

@@ -5,12 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("mace")
-
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.encoding import Encoding
-from aiida_redoxmlp.engines.mace.reference_energies import (
+from aiida_redoxmlp.engines.reference_energies import (
     composition,
     energy_shift,
     fit_reference_energies,

@@ -1,4 +1,4 @@
-"""Where the large numbers go: reference energies, scale and shift of a training set."""
+"""Where the large numbers go: reference energies, scale and shift of a training set, the same for every engine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def composition(numbers: NDArray[np.int64], model_numbers: Sequence[int]) -> NDA
     return np.array([np.count_nonzero(numbers == number) for number in model_numbers], dtype=np.float64)
 
 
-def fit_reference_energies(frames: Sequence[Frame], encoding: Encoding) -> NDArray[np.float64]:
-    """Fit one reference energy E0 a model number to the total energies by least squares.
+def fit_reference_energies(
+    frames: Sequence[Frame], encoding: Encoding, *, shared: bool = False, start: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Fit one reference energy E0 a species to the total energies by least squares.
+
+    The directions and sizes of a species' moment share their E0, and so do all species behind one model number.
 
     The solution of smallest norm is taken. Species that always appear together in the same ratio (in a set of one
     composition: all of them) leave the fit degenerate: only the sums that the data contain are then determined, and
@@ -31,13 +35,19 @@ def fit_reference_energies(frames: Sequence[Frame], encoding: Encoding) -> NDArr
     Args:
         frames: the training set, energies in eV.
         encoding: maps species to model numbers.
+        shared: give all species of an element the same reference energy.
+        start: eV, shape (n_model_numbers,); the solution nearest to these is taken instead of the smallest.
 
     Returns:
         eV, shape (n_model_numbers,), in the order of ``encoding.model_numbers``.
     """
     counts = np.array([composition(encoding.encode(frame.configuration), encoding.model_numbers) for frame in frames])
     energies = np.array([frame.energy for frame in frames])
-    solution: NDArray[np.float64] = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    before = np.zeros(counts.shape[1]) if start is None else start
+    alike = [one.element if shared else one.label for one in encoding.model_species]
+    member = np.array([[float(one == other) for other in sorted(set(alike))] for one in alike])
+    changes = np.linalg.lstsq(counts @ member, energies - counts @ before, rcond=None)[0]
+    solution: NDArray[np.float64] = before + member @ changes
     return solution
 
 
