@@ -78,9 +78,9 @@ class CommitteeCalculator(Calculator):
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Name what changed since the last calculation; ASE itself does not look at states and spins."""
         changes = list(super().check_state(atoms, tol=tol))  # type: ignore[no-untyped-call]
-        evaluated = self.atoms
-        for name in (OXIDATION_STATES_ARRAY, SPINS_ARRAY) if evaluated is not None else ():
-            before, now = evaluated.arrays.get(name), atoms.arrays.get(name)
+        arrays = {} if self.atoms is None else self.atoms.arrays
+        for name in (OXIDATION_STATES_ARRAY, SPINS_ARRAY) if self.atoms is not None else ():
+            before, now = arrays.get(name), atoms.arrays.get(name)
             same = before is now or (before is not None and now is not None and np.array_equal(before, now))
             if not same:
                 changes.append(name)

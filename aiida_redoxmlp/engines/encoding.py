@@ -115,10 +115,10 @@ class Encoding:
         return self.name.endswith("+spin")
 
     @cached_property
-    def _by_number(self) -> dict[int, Species]:
-        """What each of the model's numbers stands for: the lowest such species, in the order of the numbers."""
-        pairs = [(number, one) for one, number in self.stand_ins] + [(number, one) for one, _, number in self.directed]
-        lowest = {number: min(one for other, one in pairs if other == number) for number, _ in pairs}
+    def _by_number(self) -> dict[int, tuple[Species, int]]:
+        """Species and spin behind each of the model's numbers, the lowest where there are several."""
+        kinds = self.directed or tuple((one, 0, number) for one, number in self.stand_ins)
+        lowest = {number: (one, spin) for one, spin, number in sorted(kinds, reverse=True)}
         return dict(sorted(lowest.items()))
 
     @property
@@ -127,9 +127,14 @@ class Encoding:
         return tuple(self._by_number)
 
     @property
-    def model_species(self) -> tuple[Species, ...]:
-        """The species behind each of the model's numbers, the lowest where there are several."""
+    def model_kinds(self) -> tuple[tuple[Species, int], ...]:
+        """Species and spin behind each of the model's numbers, the lowest where there are several."""
         return tuple(self._by_number.values())
+
+    @property
+    def model_species(self) -> tuple[Species, ...]:
+        """The species of :attr:`model_kinds`."""
+        return tuple(one for one, _ in self.model_kinds)
 
     @property
     def elements(self) -> tuple[int, ...]:

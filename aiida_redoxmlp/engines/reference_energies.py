@@ -1,4 +1,4 @@
-"""Where the large numbers go: reference energies, scale and shift of a training set, the same for every engine."""
+"""Charges and large numbers of a training set, the same for every engine: closure, reference energies, scale, shift."""
 
 from __future__ import annotations
 
@@ -9,10 +9,26 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.errors import InputError
 
-__all__ = ("composition", "energy_shift", "fit_reference_energies", "force_scale")
+__all__ = ("composition", "energy_shift", "fit_reference_energies", "force_scale", "require_closed")
 
 _SMALLEST_SCALE = 1e-3
+
+
+def require_closed(frames: Sequence[Frame]) -> None:
+    """Check that the oxidation states of every frame sum to its charge: an energy is that of one number of electrons.
+
+    Raises:
+        InputError: for the first frame that does not close.
+    """
+    for frame in frames:
+        found = frame.configuration.total_charge
+        if found != frame.total_charge:
+            raise InputError(
+                f"Step {frame.step} of {frame.group or 'a trajectory'} does not close: its oxidation states sum "
+                f"to {found:+d} and the cell's charge is {frame.total_charge:+d}; digitise it again or leave it out."
+            )
 
 
 def composition(numbers: NDArray[np.int64], model_numbers: Sequence[int]) -> NDArray[np.float64]:
@@ -21,7 +37,12 @@ def composition(numbers: NDArray[np.int64], model_numbers: Sequence[int]) -> NDA
 
 
 def fit_reference_energies(
-    frames: Sequence[Frame], encoding: Encoding, *, shared: bool = False, start: NDArray[np.float64] | None = None
+    frames: Sequence[Frame],
+    encoding: Encoding,
+    *,
+    shared: bool = False,
+    start: NDArray[np.float64] | None = None,
+    explained: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Fit one reference energy E0 a species to the total energies by least squares.
 
@@ -37,12 +58,13 @@ def fit_reference_energies(
         encoding: maps species to model numbers.
         shared: give all species of an element the same reference energy.
         start: eV, shape (n_model_numbers,); the solution nearest to these is taken instead of the smallest.
+        explained: eV, shape (n_frames,), what a network already says of each frame, and the fit need not.
 
     Returns:
         eV, shape (n_model_numbers,), in the order of ``encoding.model_numbers``.
     """
     counts = np.array([composition(encoding.encode(frame.configuration), encoding.model_numbers) for frame in frames])
-    energies = np.array([frame.energy for frame in frames])
+    energies = np.array([frame.energy for frame in frames]) - (0.0 if explained is None else explained)
     before = np.zeros(counts.shape[1]) if start is None else start
     alike = [one.element if shared else one.label for one in encoding.model_species]
     member = np.array([[float(one == other) for other in sorted(set(alike))] for one in alike])

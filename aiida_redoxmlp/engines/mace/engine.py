@@ -17,10 +17,11 @@ from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture
 from aiida_redoxmlp.engines.mace.backend import choose_device
 from aiida_redoxmlp.engines.mace.description import MaceDescription
+from aiida_redoxmlp.engines.mace.foundation import Foundation, describe_from_foundation, network_from_foundation
 from aiida_redoxmlp.engines.mace.graph import build_graph
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
 from aiida_redoxmlp.engines.mace.training import MemberTraining, label_graphs
-from aiida_redoxmlp.engines.reference_energies import energy_shift, fit_reference_energies, force_scale
+from aiida_redoxmlp.engines.reference_energies import energy_shift, fit_reference_energies, force_scale, require_closed
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
 
@@ -41,8 +42,14 @@ class MaceEngine:
         *,
         checkpoint_folder: Path,
         on_epoch: Callable[[dict[str, Any]], None] | None = None,
+        foundation: Foundation | None = None,
     ) -> TrainingResult:
         """Train a committee, one member after the other.
+
+        With a ``foundation`` every member starts from its weights: the architecture is the foundation model's, and
+        only ``embedding_width`` of the settings' architecture counts. The reference energies start from the parent
+        elements' and are then shifted, as little as possible, to the labels: two programs, or two sets of
+        pseudopotentials, have other zeros of energy. The seeds decide the order of the batches.
 
         Every member leaves a checkpoint every few epochs in ``checkpoint_folder``; a training interrupted at any
         moment goes on from there and ends with the same weights as an unbroken one on the same device.
@@ -52,8 +59,11 @@ class MaceEngine:
                 checkpoints belong to another training.
             TrainingDivergedError: if a loss stops being a number.
         """
-        description = self._describe(training, validation, settings)
-        fingerprint = _fingerprint(training, validation, settings)
+        if foundation is None:
+            description = self._describe(training, validation, settings)
+        else:
+            description = self._describe_start(training, validation, settings, foundation)
+        fingerprint = _fingerprint(training, validation, settings, "" if foundation is None else foundation.sha256)
         device = choose_device(settings.device)
         encoding = Encoding.from_dict(description.encoding)
         reference = np.array(description.reference_energies)
@@ -69,6 +79,7 @@ class MaceEngine:
                 device=device,
                 checkpoint=Path(checkpoint_folder) / f"member_{member}_seed_{seed}.safetensors",
                 fingerprint=fingerprint,
+                network=None if foundation is None else network_from_foundation(foundation, description, seed=seed),
             )
             networks.append(run.run(labelled, held_out, on_epoch or _ignore))
             history.extend(run.progress.history)
@@ -89,15 +100,8 @@ class MaceEngine:
         self, training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings
     ) -> MaceDescription:
         """Fix everything about the networks that the data and the settings decide."""
-        if not training or not validation:
-            raise InputError(
-                f"A training needs frames to train on and frames to validate on, but {len(training)} and "
-                f"{len(validation)} were given; add labels or include ambiguous frames."
-            )
+        encoding = _encoding(training, validation, settings)
         architecture = MaceArchitecture.read(settings.architecture)
-        encoding = Encoding.for_configurations(
-            settings.encoding, (frame.configuration for frame in (*training, *validation))
-        )
         graphs = [build_graph(frame.configuration, encoding, architecture.r_max) for frame in training]
         neighbours = sum(graph.n_edges for graph in graphs) / sum(graph.n_atoms for graph in graphs)
         if neighbours == 0:
@@ -114,17 +118,62 @@ class MaceEngine:
             shift=energy_shift(training, encoding, reference),
             avg_num_neighbors=neighbours,
             dtype=settings.dtype,
-            training={
-                "settings": json.loads(settings.model_dump_json()),
-                "n_training_frames": len(training),
-                "n_validation_frames": len(validation),
-            },
+            training=_summary(training, validation, settings),
+        )
+
+    def _describe_start(
+        self,
+        training: Sequence[Frame],
+        validation: Sequence[Frame],
+        settings: TrainingSettings,
+        foundation: Foundation,
+    ) -> MaceDescription:
+        """Describe networks that start from a foundation model."""
+        encoding = _encoding(training, validation, settings)
+        width = MaceArchitecture.read(settings.architecture).embedding_width
+        start = describe_from_foundation(foundation, encoding, dtype=settings.dtype, embedding_width=width)
+        network = network_from_foundation(foundation, start, seed=settings.seeds[0])
+        without = start.model_copy(update={"reference_energies": (0.0,) * len(start.reference_energies)})
+        said = MaceCommittee(without, (network,), settings.seeds[:1]).evaluate([one.configuration for one in training])
+        reference = fit_reference_energies(
+            training,
+            encoding,
+            shared=settings.reference_energies == "element",
+            start=np.array(start.reference_energies),
+            explained=np.array([one.energy for one in said]),
+        )
+        return start.model_copy(
+            update={
+                "versions": {package: version(package) for package in self.packages},
+                "reference_energies": tuple(reference.tolist()),
+                "training": {**start.training, **_summary(training, validation, settings)},
+            }
         )
 
 
-def _fingerprint(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings) -> str:
+def _encoding(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings) -> Encoding:
+    """Return the encoding of everything in the frames, after checking that there are some to train and validate on."""
+    if not training or not validation:
+        raise InputError(
+            f"A training needs frames to train on and frames to validate on, but {len(training)} and "
+            f"{len(validation)} were given; add labels or include ambiguous frames."
+        )
+    require_closed(training)
+    require_closed(validation)
+    return Encoding.for_configurations(settings.encoding, (one.configuration for one in (*training, *validation)))
+
+
+def _summary(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings) -> dict[str, Any]:
+    return {
+        "settings": json.loads(settings.model_dump_json()),
+        "n_training_frames": len(training),
+        "n_validation_frames": len(validation),
+    }
+
+
+def _fingerprint(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings, start: str) -> str:
     """Hash what decides the course of a training; the device does not."""
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"device"}).encode())
+    digest = hashlib.sha256(settings.model_dump_json(exclude={"device"}).encode() + start.encode())
     for part in (training, validation):
         digest.update(b"|")
         for frame in part:

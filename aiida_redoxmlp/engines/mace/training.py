@@ -88,13 +88,15 @@ class MemberTraining:
         device: torch.device,
         checkpoint: Path,
         fingerprint: str,
+        network: torch.nn.Module | None = None,
     ) -> None:
+        """Prepare a member; without ``network`` it starts from random weights."""
         self.description = description
         self.settings = settings
         self.member = member
         self.seed = settings.seeds[member]
         self.device = device
-        self.network = build_network(description, seed=self.seed).to(device)
+        self.network = (network or build_network(description, seed=self.seed)).to(device)
         self.weights = dict(self.network.named_parameters())
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self.best = {name: average.clone() for name, average in self.averages.items()}
