@@ -44,6 +44,13 @@ class SearchCalculation(RunnerCalculation):
             help="Oxidation state of every atom; those of the redox sites are replaced pattern by pattern.",
         )
         spec.input(
+            "spins",
+            valid_type=orm.List,
+            serializer=orm.to_aiida_type,
+            required=False,
+            help="Unpaired electrons of every atom, negative where they point down; for potentials that resolve spins.",
+        )
+        spec.input(
             "settings",
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
@@ -74,6 +81,8 @@ class SearchCalculation(RunnerCalculation):
             "cell": atoms.cell.array.tolist(),
             "oxidation_states": self.inputs.oxidation_states.get_list(),
         }
+        if "spins" in self.inputs:
+            parent["spins"] = self.inputs.spins.get_list()
         with folder.open(job.structure, "w") as handle:
             json.dump(parent, handle)
         self.write_model(self.inputs.model, folder)

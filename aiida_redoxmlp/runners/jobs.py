@@ -180,7 +180,7 @@ class SearchJob(_JobFile):
 
     job: Literal["search"] = "search"
     structure: str = Field(
-        "structure.json", description="Parent structure: numbers, positions, cell, oxidation_states."
+        "structure.json", description="Parent structure: numbers, positions, cell, oxidation_states, if need be spins."
     )
     model: str = MODEL_FOLDER
     device: Literal["auto", "cpu", "cuda"] = "auto"

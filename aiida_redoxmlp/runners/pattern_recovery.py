@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.contract import CommitteePotential
+from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, count_patterns
 from aiida_redoxmlp.redox.pattern import Pattern
@@ -81,7 +82,7 @@ def rank_patterns(
     potential: CommitteePotential, frames: Sequence[Frame], candidates: Sequence[Candidates | None]
 ) -> list[Ranking | None]:
     """Evaluate all candidates of all frames, in batches, and return what is lowest; None where nothing was listed."""
-    energies = _energies(potential, _configurations(frames, candidates))
+    energies = _energies(potential, _configurations(frames, candidates, potential.encoding))
     rankings: list[Ranking | None] = []
     for frame, some in zip(frames, candidates, strict=True):
         if some is None or not some.patterns:
@@ -111,11 +112,15 @@ def recovery_warnings(frames: Sequence[Frame], candidates: Sequence[Candidates |
     return warnings
 
 
-def _configurations(frames: Sequence[Frame], candidates: Sequence[Candidates | None]) -> Iterator[Configuration]:
+def _configurations(
+    frames: Sequence[Frame], candidates: Sequence[Candidates | None], encoding: Encoding
+) -> Iterator[Configuration]:
+    """The frames' geometries with every candidate; moments keep their directions."""
     for frame, some in zip(frames, candidates, strict=True):
         own = frame.configuration
         for pattern in some.patterns if some is not None else ():
-            yield Configuration(own.numbers, own.positions, own.cell, pattern.written_on(own.oxidation_states))
+            states = pattern.written_on(own.oxidation_states)
+            yield encoding.with_usual_spins(replace(own, oxidation_states=states))
 
 
 def _energies(potential: CommitteePotential, configurations: Iterator[Configuration]) -> Iterator[float]:

@@ -65,6 +65,8 @@ def run(folder: Path) -> None:
 def read_structure(path: Path) -> Configuration:
     """Read a structure file: JSON with ``numbers``, ``positions`` (Å), ``cell`` (Å) and ``oxidation_states``.
 
+    The key ``spins``, unpaired electrons with a sign, is needed for potentials that resolve spins.
+
     Args:
         path: the file.
 
@@ -82,6 +84,7 @@ def read_structure(path: Path) -> Configuration:
             positions=np.array(content["positions"], dtype=np.float64).reshape(shapes["positions"]),
             cell=np.array(content["cell"], dtype=np.float64).reshape(shapes["cell"]),
             oxidation_states=np.array(content["oxidation_states"], dtype=np.int64).reshape(shapes["oxidation_states"]),
+            spins=np.array(content["spins"], dtype=np.int64).reshape(-1) if content.get("spins") is not None else None,
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"{path.name} holds arrays of the wrong shape or type: {error}.") from error
@@ -89,6 +92,10 @@ def read_structure(path: Path) -> Configuration:
         raise InputError(
             f"{path.name} has {len(configuration)} numbers, {len(configuration.positions)} positions and "
             f"{len(configuration.oxidation_states)} oxidation states; give one of each an atom."
+        )
+    if configuration.spins is not None and len(configuration.spins) != len(configuration):
+        raise InputError(
+            f"{path.name} has {len(configuration)} atoms and {len(configuration.spins)} spins; give one each."
         )
     return configuration
 

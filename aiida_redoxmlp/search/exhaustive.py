@@ -103,7 +103,8 @@ def search_exhaustive(
 
     Args:
         parent: structure; the oxidation states of atoms that are no redox sites are kept, those of redox
-            sites are overwritten by the patterns'.
+            sites are overwritten by the patterns'. Where the potential resolves spins the parent needs spins: their
+            directions are kept, their magnitudes follow the states.
         settings: what to enumerate and how to relax it.
         potential: the committee.
         on_progress: sees a dictionary after the enumeration, after every relaxation step and after every
@@ -115,6 +116,8 @@ def search_exhaustive(
         ClosureError: if no assignment closes the charge.
     """
     report = on_progress or (lambda _: None)
+    if not potential.encoding.resolves_spins:
+        parent = replace(parent, spins=None)
     orbits = _enumerate(parent, settings)
     wanted = [
         (pattern, number)
@@ -130,7 +133,7 @@ def search_exhaustive(
         max_steps=settings.max_steps if settings.relax else 0,
     )
     for batch in _batches(wanted, max(1, _ATOMS_IN_A_BATCH // len(parent))):
-        seeded = [_seeded(parent, pattern, settings) for pattern, _ in batch]
+        seeded = [potential.encoding.with_usual_spins(_seeded(parent, pattern, settings)) for pattern, _ in batch]
         relaxations = relaxer.relax(
             seeded,
             on_step=lambda step, active, force: report(
@@ -171,7 +174,8 @@ def _enumerate(parent: Configuration, settings: SearchSettings) -> list[PatternO
     )
     states = parent.oxidation_states.copy()
     states[sites] = 0
-    _, labels = np.unique(np.stack([parent.numbers, states]), axis=1, return_inverse=True)
+    directions = np.zeros(len(parent), dtype=np.int64) if parent.spins is None else np.sign(parent.spins)
+    _, labels = np.unique(np.stack([parent.numbers, states, directions]), axis=1, return_inverse=True)
     permutations = site_permutations(atoms, settings.symmetry_tolerance, labels=np.ravel(labels))
     return distinct_patterns(patterns, permutations)
 

@@ -89,3 +89,16 @@ def test_isolated_molecule_is_refused(atoms) -> None:
     atoms.pbc = False
     with pytest.raises(InputError, match="not periodic"):
         atoms.get_forces()
+
+
+def test_moments_are_asked_for_and_turning_one_is_a_change(atoms) -> None:
+    potential = Springs()
+    potential.encoding = Encoding.for_configurations("species+spin", [toy_frames(1)[0].configuration])
+    atoms.calc = CommitteeCalculator(potential)
+    atoms.get_potential_energy()
+    atoms.arrays["spins"][:2] *= -1
+    atoms.get_potential_energy()
+    assert len(potential.stress_requests) == 2
+    del atoms.arrays["spins"]
+    with pytest.raises(InputError, match="no array 'spins'"):
+        atoms.get_potential_energy()

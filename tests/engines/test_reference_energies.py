@@ -13,7 +13,9 @@ from aiida_redoxmlp.engines.reference_energies import (
     energy_shift,
     fit_reference_energies,
     force_scale,
+    require_closed,
 )
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.testing import toy_frames
 
@@ -59,3 +61,33 @@ def test_forces_set_the_scale_and_a_crystal_at_rest_has_a_small_one() -> None:
     frames = [frame_of([2, 3], 0.0)]
     assert force_scale(frames) == pytest.approx(1.0)
     assert force_scale([replace(frames[0], forces=np.zeros((2, 3)))]) > 0
+
+
+def test_states_share_the_energy_of_their_element_if_asked_to() -> None:
+    frames = [frame_of([2, 2, 3], -310.0), frame_of([2, 3, 3], -320.0), frame_of([3, 3], -220.0)]
+    encoding = Encoding.for_species("species", Dataset(frames).species)
+    energies = fit_reference_energies(frames, encoding, shared=True)
+    assert energies[0] == energies[1] == pytest.approx(-(3 * 310 + 3 * 320 + 2 * 220) / (3**2 + 3**2 + 2**2))
+
+
+def test_directions_of_a_moment_share_one_energy() -> None:
+    frames = toy_frames(8, exchange=0.1)
+    encoding = Encoding.for_configurations("species+spin", [frame.configuration for frame in frames])
+    energies = fit_reference_energies(frames, encoding)
+    for one, energy in zip(encoding.model_species, energies, strict=True):
+        assert {energy} == {e for other, e in zip(encoding.model_species, energies, strict=True) if other == one}
+
+
+def test_energies_move_from_their_start_no_further_than_the_data_asks() -> None:
+    frames = [frame_of([2, 3], -210.0), frame_of([2, 2, 3, 3], -420.0)]
+    encoding = Encoding.for_species("species", Dataset(frames).species)
+    start = np.array([-100.0, -90.0])
+    energies = fit_reference_energies(frames, encoding, start=start, explained=np.array([-10.0, -20.0]))
+    assert energies == pytest.approx([-105.0, -95.0])
+
+
+def test_frame_whose_charges_do_not_close_is_refused() -> None:
+    (frame,) = toy_frames(1)
+    require_closed([frame])
+    with pytest.raises(InputError, match=r"Step 0 of toy does not close: .* sum to \+1 and the cell's charge is \+0"):
+        require_closed([replace(frame, total_charge=0)])

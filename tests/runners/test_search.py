@@ -8,7 +8,9 @@ import pytest
 from ase.io import read
 
 from aiida_redoxmlp.engines.contract import CommitteeEvaluation
+from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.errors import ClosureError, InputError
+from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.runners import search
 from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, SearchJob, SearchOutput
 
@@ -17,6 +19,7 @@ class SpringCommittee:
     """Every atom on a spring at its lattice site; the energy grows with the first atom's state."""
 
     device = "cpu"
+    encoding = Encoding.for_species("none", [Species(element, 0) for element in ("Li", "Mn", "P", "O")])
 
     def __init__(self, sites: np.ndarray) -> None:
         self.sites = sites
@@ -118,3 +121,13 @@ def test_charge_that_does_not_close_leaves_no_output(job_folder: Path) -> None:
     with pytest.raises(ClosureError):
         search.run(job_folder)
     assert not (job_folder / OUTPUT_FILE).exists()
+
+
+def test_spins_of_the_structure_are_read_and_counted(job_folder: Path) -> None:
+    path = job_folder / "structure.json"
+    assert search.read_structure(path).spins is None
+    _change(path, spins=[5, -4, *[0] * 11])
+    assert search.read_structure(path).spins.tolist() == [5, -4, *[0] * 11]
+    _change(path, spins=[5, -4])
+    with pytest.raises(InputError, match=r"13 atoms and 2 spins"):
+        search.read_structure(path)

@@ -237,7 +237,7 @@ def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_model_whose_architecture_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="architecture of .* cannot be read"):
+    with pytest.raises(InputError, match=r"architecture of .* cannot be read"):
         load_foundation(written(tmp_path, foreign_model(radial_type="gaussian")), trusted=True)
 
 
