@@ -109,20 +109,24 @@ class TrainedPotential:
         return toy_frames(1, seed=99)[0].configuration
 
     def evaluate_one(self, configuration: Configuration, *, stress: bool = False) -> CommitteeEvaluation:
+        """Evaluate one configuration."""
         (result,) = self.potential.evaluate([configuration], stress=stress)
         return result
 
 
 def require_close(actual: Any, expected: Any, tolerance: float) -> None:
+    """Compare two arrays by their largest difference."""
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
 def spins_of(configuration: Configuration) -> NDArray[np.int64]:
+    """Return the spins of a configuration that has some."""
     require(configuration.spins is not None, "the frame has no spins")
     return np.asarray(configuration.spins)
 
 
 def require_refusal(action: Callable[[], object], otherwise: str) -> None:
+    """Require that an action ends with an :class:`~aiida_redoxmlp.errors.InputError`."""
     try:
         action()
     except InputError:
@@ -131,11 +135,13 @@ def require_refusal(action: Callable[[], object], otherwise: str) -> None:
 
 
 def require(condition: bool, otherwise: str) -> None:
+    """Raise an assertion error unless the condition holds."""
     if not condition:
         raise AssertionError(otherwise)
 
 
 def require_refused_model(folder: Path, name: str) -> None:
+    """Require that a changed model is not loaded."""
     try:
         load_potential(folder)
     except (ModelIntegrityError, InputError):

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.errors import ClosureError, InputError
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.distortion import ligands
@@ -164,3 +165,18 @@ def test_too_many_patterns_are_refused_before_any_evaluation(committee, parent) 
     with pytest.raises(InputError, match="more than the 1 allowed"):
         search_exhaustive(parent, replace(BETA, max_patterns=1), committee)
     assert committee.batch_sizes == []
+
+
+def test_directions_of_the_moments_stay_and_their_sizes_follow_the_pattern(committee, parent, monkeypatch) -> None:
+    sizes = {one: (7 - one.state,) if one.element == "Mn" else (0,) for one, _ in committee.encoding.stand_ins}
+    committee.encoding = Encoding.for_species("species+spin", sizes, sizes)
+    seen = []
+    evaluate = committee.evaluate
+    monkeypatch.setattr(committee, "evaluate", lambda some, **_: seen.extend(some) or evaluate(some))
+    spins = np.zeros(len(parent), dtype=int)
+    spins[:2] = 5, -5
+    search_exhaustive(replace(parent, spins=spins), replace(BETA, relax=False), committee)
+    found = {(*one.oxidation_states[:2].tolist(), *one.spins[:2].tolist()) for one in seen}
+    assert found == {(2, 3, 5, -4), (3, 2, 4, -5)}
+    with pytest.raises(InputError, match="has no spins"):
+        search_exhaustive(parent, BETA, committee)
