@@ -1,0 +1,106 @@
+"""Does a potential that knows oxidation states find DFT's pattern, and how does that grow with the training set?
+
+Run it from a checkout, in its environment: ``python benchmarks/redox_awareness.py [--processes N]``. Frames of
+``benchmarks/data/limnpo4.npz`` are held out by trajectory and pattern; committees are trained on nested subsets of the
+rest with about the same number of gradient steps, redox-aware (``species``) and redox-unaware (``none``), and on all of
+it with the other encodings. Every geometry held out is judged with all its charge-balanced patterns. Writes
+``results/redox_awareness.json`` and ``docs/images/redox-awareness.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from training_runs import closed_frames, judge, plot_style, settings_for, split, train
+
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.strata import pattern_names
+from aiida_redoxmlp.dataset.subsets import nested_subsets
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+RESULTS = CHECKOUT / "benchmarks" / "results" / "redox_awareness.json"
+FIGURE = CHECKOUT / "docs" / "images" / "redox-awareness.png"
+CURVE = ("species", "none")
+OTHERS = ("embedding", "species+spin", "embedding+spin")
+KEPT = (
+    "energy_mae_ev_per_atom", "force_mae_ev_per_angstrom", "force_rmse_ev_per_angstrom", "pattern_recovery",
+    "chance_recovery", "n_recovery_frames", "per_species", "per_pattern", "force_calibration", "energy_calibration",
+)  # fmt: skip
+
+
+def one_committee(encoding: str, training: list[Frame], test: list[Frame], arguments: Any) -> dict[str, Any]:
+    """Train and judge one committee."""
+    settings = settings_for(
+        len(training), arguments.steps, encoding=encoding, seeds=list(range(1, arguments.members + 1))
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        output = train(Path(folder), training, settings)
+        result = judge(Path(folder) / "model", test)
+    sys.stdout.write(f"{encoding} on {len(training)}: {result['force_mae_ev_per_angstrom']:.4f} eV/Å\n")
+    sys.stdout.flush()
+    return {
+        "encoding": encoding,
+        "n_training": len(training),
+        "best_epochs": output["best_epochs"],
+        **{key: result[key] for key in KEPT},
+    }
+
+
+def plot(rows: list[dict[str, Any]]) -> None:
+    """Force error and pattern recovery over the number of training frames, two encodings side by side."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    labels = {"species": "redox-aware (species)", "none": "redox-unaware"}
+    for encoding, colour in zip(CURVE, ("tab:blue", "tab:gray"), strict=True):
+        own = [row for row in rows if row["encoding"] == encoding]
+        sizes = [row["n_training"] for row in own]
+        errors = [1000 * row["force_mae_ev_per_angstrom"] for row in own]
+        axes[0].loglog(sizes, errors, "o-", color=colour, label=labels[encoding])
+        if encoding != "none":
+            axes[1].semilogx(sizes, [100 * row["pattern_recovery"] for row in own], "o-", color=colour)
+    axes[1].axhline(100 * rows[0]["chance_recovery"], color="tab:gray", linestyle="--", label="guessing")
+    axes[0].set(xlabel="training frames", ylabel="force MAE (meV/Å)", title="Frames held out")
+    axes[1].set(xlabel="training frames", ylabel="lowest pattern is DFT's (%)", ylim=(0, 103), title="Pattern recovery")
+    for axis in axes:
+        plot_style(axis)
+    figure.savefig(FIGURE, dpi=150)
+
+
+def main() -> None:
+    """Train, judge, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[25, 50, 100, 200])
+    arguments = parser.parse_args()
+    frames = closed_frames()
+    training, test = split(frames)
+    sizes = sorted({size for size in arguments.sizes if size < len(training)} | {len(training)})
+    subsets = nested_subsets(training, sizes)
+    tasks = [(encoding, size) for size in reversed(sizes) for encoding in CURVE]
+    tasks += [(encoding, sizes[-1]) for encoding in OTHERS]
+    with ThreadPoolExecutor(arguments.processes) as pool:
+        rows = list(pool.map(lambda task: one_committee(task[0], list(subsets[task[1]]), test, arguments), tasks))
+    rows.sort(key=lambda row: row["n_training"])
+    result = {
+        "n_frames": len(frames),
+        "n_members": arguments.members,
+        "gradient_steps": arguments.steps,
+        "training_frames": dict(sorted(Counter(pattern_names(training)).items())),
+        "test_frames": dict(sorted(Counter(pattern_names(test)).items())),
+        "committees": rows,
+    }
+    RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    plot([row for row in rows if row["encoding"] in CURVE])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Trainings and judgements of the benchmarks: what a job does, in a folder of its own and on one core."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from pydantic import BaseModel
+
+from aiida_redoxmlp.dataset.file import read_dataset, write_dataset
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.split import split_by_trajectory
+from aiida_redoxmlp.dataset.twins import twins_of
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, EvaluateJob, TrainJob
+
+__all__ = ("closed_frames", "epochs_of", "judge", "plot_style", "prepare", "settings_for", "split", "start", "train")
+
+DATASET = Path(__file__).resolve().parent / "data" / "limnpo4.npz"
+ALLOWED_STATES = {"Mn": [2, 3]}
+BATCH_SIZE = 4
+HELD_OUT = 0.25
+
+
+def closed_frames() -> list[Frame]:
+    """Return the frames of the benchmark dataset whose charges close without doubt."""
+    return [frame for frame in read_dataset(DATASET) if not frame.ambiguous]
+
+
+def split(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
+    """Return frames to train on and to judge with: a share of the runs of molecular dynamics of every pattern.
+
+    Relaxations are trained on. Frames of a run held out that are nearly one that is trained on are dropped.
+    """
+    relaxed = set(json.loads(DATASET.with_suffix(".json").read_text(encoding="utf-8"))["relaxations"])
+    runs = split_by_trajectory([frame for frame in frames if frame.group not in relaxed], HELD_OUT)
+    training = [*(frame for frame in frames if frame.group in relaxed), *runs.training]
+    twins = set(twins_of(runs.test, training))
+    return training, [frame for index, frame in enumerate(runs.test) if index not in twins]
+
+
+def settings_for(n_frames: int, n_steps: int, **changes: Any) -> TrainingSettings:
+    """Settings with about the same number of gradient steps, whatever the number of frames."""
+    epochs = max(1, round(n_steps * BATCH_SIZE / n_frames))
+    fixed = {"max_epochs": epochs, "patience": epochs, "batch_size": BATCH_SIZE, "dtype": "float32", "device": "cpu"}
+    return TrainingSettings.model_validate(fixed | changes)
+
+
+def prepare(folder: Path, frames: Sequence[Frame], settings: TrainingSettings, **job: Any) -> None:
+    """Write what a training job reads."""
+    _write(folder, TrainJob(settings=settings, **job), frames)
+
+
+def start(folder: Path, job: str = "train") -> subprocess.Popen[bytes]:
+    """Start a prepared job, in a process group of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(["redoxmlp-run", job], cwd=folder, env=environment, start_new_session=True)
+
+
+def train(folder: Path, frames: Sequence[Frame], settings: TrainingSettings, **job: Any) -> dict[str, Any]:
+    """Train in ``folder``, where the model then is, and return the job's output."""
+    prepare(folder, frames, settings, **job)
+    return _output(folder, "train")
+
+
+def judge(model: Path, frames: Sequence[Frame]) -> dict[str, Any]:
+    """Judge a model on frames that it has not seen, all patterns of every geometry compared."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder), EvaluateJob(model=str(model), allowed_states=ALLOWED_STATES), frames)
+        return _output(Path(folder), "evaluate")
+
+
+def epochs_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the epochs a training tells of in its progress file, in order."""
+    lines = (folder / PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if line.endswith("}")]
+    return [entry for entry in entries if "loss_validation" in entry]
+
+
+def plot_style(axis: Axes) -> None:
+    """Give a panel its grid and legend."""
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
+
+
+def _write(folder: Path, job: BaseModel, frames: Sequence[Frame]) -> None:
+    (folder / INPUT_FILE).write_text(job.model_dump_json(), encoding="utf-8")
+    write_dataset(folder / "dataset.npz", frames)
+
+
+def _output(folder: Path, job: str) -> dict[str, Any]:
+    if start(folder, job).wait() != 0:
+        raise SystemExit(f"the job {job} failed; its last words are above")
+    output: dict[str, Any] = json.loads((folder / OUTPUT_FILE).read_text(encoding="utf-8"))
+    return output
