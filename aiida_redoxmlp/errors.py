@@ -9,9 +9,12 @@ __all__ = (
     "ConfigurationError",
     "InputError",
     "ModelIntegrityError",
+    "NoGpuError",
+    "OutOfMemoryError",
     "OutputFormatError",
     "RedoxmlpError",
     "TrainingDivergedError",
+    "TrainingInterruptedError",
     "explain",
 )
 
@@ -40,8 +43,20 @@ class ModelIntegrityError(RedoxmlpError):
     """Model files whose content does not match the hash they were stored with."""
 
 
+class NoGpuError(RedoxmlpError):
+    """A GPU was asked for where none can be used."""
+
+
 class TrainingDivergedError(RedoxmlpError):
     """A training whose loss is no longer a number."""
+
+
+class TrainingInterruptedError(RedoxmlpError):
+    """A training that was told to stop; its checkpoints are whole."""
+
+
+class OutOfMemoryError(RedoxmlpError):
+    """One frame alone does not fit in the memory of the device."""
 
 
 def explain(error: ValidationError, source: str) -> str:

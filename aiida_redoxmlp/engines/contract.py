@@ -102,11 +102,28 @@ class Engine(Protocol):
         *,
         checkpoint_folder: Path,
         on_epoch: Callable[[dict[str, Any]], None] | None = None,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        foundation: Path | None = None,
+        replay: Sequence[Frame] = (),
     ) -> TrainingResult:
         """Train a committee.
 
-        Checkpoints go to ``checkpoint_folder``; when it already holds some of an interrupted training
-        with the same settings, training goes on from there. ``on_epoch`` sees every history entry as it is made.
+        Checkpoints go to ``checkpoint_folder``, one a member and epoch; when it already holds some of an interrupted
+        training with the same settings, training goes on from there. Signals of
+        :data:`aiida_redoxmlp.engines.interruption.STOP_SIGNALS` end it with a
+        :class:`~aiida_redoxmlp.errors.TrainingInterruptedError`. When memory runs out, training goes on with fewer
+        frames at once.
+
+        Args:
+            training: frames to learn from.
+            validation: frames that decide when to stop.
+            settings: how.
+            checkpoint_folder: where checkpoints are.
+            on_epoch: sees every history entry as it is made.
+            on_event: sees what else happens, a dictionary with ``event`` and ``message``.
+            foundation: what to start from, with ``settings.fine_tuning``: a folder :meth:`CommitteePotential.save`
+                wrote, or a model file of another program.
+            replay: frames to keep in mind, with the mode ``replay``.
         """
 
     def load(self, folder: Path, *, device: str = "cpu") -> CommitteePotential:

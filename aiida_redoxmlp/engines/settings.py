@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aiida_redoxmlp.engines.encoding import EncodingName
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
 
 __all__ = ("TrainingSettings",)
 
@@ -31,9 +32,24 @@ class TrainingSettings(BaseModel):
     max_epochs: int = Field(200, ge=1, description="Upper bound on the epochs of a member.")
     patience: int = Field(50, ge=1, description="Epochs without a better validation loss before stopping.")
     batch_size: int = Field(4, ge=1, description="Frames a gradient step.")
+    frames_at_once: int | None = Field(
+        None,
+        ge=1,
+        description="Frames of a step that are in memory at once, their gradients added up; halved by itself when "
+        "memory runs out.",
+    )
     learning_rate: float = Field(0.01, gt=0, description="Learning rate at the start.")
     energy_weight: float = Field(10.0, ge=0, description="Weight of the squared energy error per atom.")
     force_weight: float = Field(1.0, ge=0, description="Weight of the squared force error.")
+    stress_weight: float = Field(
+        0.0, ge=0, description="Weight of the squared stress error, in (eV/Å³)², of the frames that have a stress."
+    )
+    bootstrap: bool = Field(
+        False,
+        description="Train every member on a sample of the training frames of its own, drawn with replacement by its "
+        "seed.",
+    )
+    fine_tuning: FineTuning | None = Field(None, description="Start from a foundation model.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Floating-point type of the weights.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'auto' takes a GPU where there is one.")
     architecture: dict[str, Any] = Field(default_factory=dict, description="The engine's own architecture settings.")

@@ -9,9 +9,24 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiida_redoxmlp.errors import RedoxmlpError, TrainingDivergedError
+from aiida_redoxmlp.errors import (
+    NoGpuError,
+    OutOfMemoryError,
+    RedoxmlpError,
+    TrainingDivergedError,
+    TrainingInterruptedError,
+)
 
-__all__ = ("EXIT_DIVERGED", "EXIT_REFUSED", "EXIT_UNEXPECTED", "JOBS", "main")
+__all__ = (
+    "EXIT_DIVERGED",
+    "EXIT_INTERRUPTED",
+    "EXIT_NO_GPU",
+    "EXIT_OUT_OF_MEMORY",
+    "EXIT_REFUSED",
+    "EXIT_UNEXPECTED",
+    "JOBS",
+    "main",
+)
 
 JOBS = ("evaluate", "search", "train")
 """Every job is a module of this package with a function ``run(folder)``."""
@@ -19,13 +34,26 @@ JOBS = ("evaluate", "search", "train")
 EXIT_UNEXPECTED = 1
 EXIT_REFUSED = 2
 EXIT_DIVERGED = 3
+EXIT_OUT_OF_MEMORY = 4
+EXIT_NO_GPU = 5
+EXIT_INTERRUPTED = 6
+
+_ENDINGS: tuple[tuple[type[RedoxmlpError], str, int], ...] = (
+    (TrainingDivergedError, "Diverged", EXIT_DIVERGED),
+    (OutOfMemoryError, "Out of memory", EXIT_OUT_OF_MEMORY),
+    (NoGpuError, "No GPU", EXIT_NO_GPU),
+    (TrainingInterruptedError, "Interrupted", EXIT_INTERRUPTED),
+    (RedoxmlpError, "Error", EXIT_REFUSED),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job and return the exit code.
 
     The last line on standard error tells how it ended: ``Error: …`` (2) for an input that cannot be used,
-    ``Diverged: …`` (3) for a training whose loss is no longer a number; anything else leaves a traceback (1).
+    ``Diverged: …`` (3) for a training whose loss is no longer a number, ``Out of memory: …`` (4) where one frame alone
+    does not fit, ``No GPU: …`` (5) where one was asked for, ``Interrupted: …`` (6) for a training that a signal stopped
+    after a checkpoint; anything else leaves a traceback (1).
     """
     parser = argparse.ArgumentParser(prog="redoxmlp-run", description="Run one job in its folder.")
     parser.add_argument("job", choices=JOBS, help="what to run")
@@ -33,10 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         importlib.import_module(f"aiida_redoxmlp.runners.{chosen.job}").run(chosen.folder)
-    except TrainingDivergedError as error:
-        return _tell("Diverged", error, EXIT_DIVERGED)
     except RedoxmlpError as error:
-        return _tell("Error", error, EXIT_REFUSED)
+        kind, code = next((kind, code) for one, kind, code in _ENDINGS if isinstance(error, one))
+        return _tell(kind, error, code)
     except Exception:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
         traceback.print_exc()
         return EXIT_UNEXPECTED

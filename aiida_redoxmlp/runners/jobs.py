@@ -49,6 +49,10 @@ class TrainJob(_JobFile):
     settings: TrainingSettings
     validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the frames held out for early stopping.")
     include_ambiguous: bool = Field(False, description="Train on frames whose charges close only with doubt as well.")
+    foundation: str | None = Field(
+        None, description="Folder of a stored model, or model file of another program, to start from."
+    )
+    replay: str | None = Field(None, description="Dataset file whose frames are replayed.")
 
 
 class TrainOutput(_JobFile):
@@ -66,6 +70,8 @@ class TrainOutput(_JobFile):
     wall_time_s: float
     device: str
     versions: dict[str, str]
+    n_replay_frames: int = 0
+    warnings: list[str] = Field(default_factory=list, description="What to know of this potential, in sentences.")
 
 
 class EvaluateJob(_JobFile):

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
+from aiida_redoxmlp.errors import NoGpuError
+
 _E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
 
@@ -19,7 +21,9 @@ with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # MACE prints w
     warnings.simplefilter("ignore")  # torch's remark on that very switch
     import torch
     from e3nn import o3
+    from e3nn.nn._fc import _Layer as fully_connected_layer
     from mace.modules import interaction_classes, readout_classes
+    from mace.modules.lora import LoRADenseLinear, LoRAFCLayer, LoRAO3Linear, merge_lora_weights
     from mace.modules.models import ScaleShiftMACE
 if _before is None:
     del os.environ[_E3NN_SWITCH]
@@ -28,9 +32,15 @@ else:
 
 __all__ = (
     "DTYPES",
+    "LoRADenseLinear",
+    "LoRAFCLayer",
+    "LoRAO3Linear",
     "ScaleShiftMACE",
     "choose_device",
+    "fully_connected_layer",
     "interaction_classes",
+    "is_out_of_memory",
+    "merge_lora_weights",
     "o3",
     "readout_classes",
     "reproducible",
@@ -52,10 +62,26 @@ _respect_thread_limit()
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` takes a GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    """Return the device called ``name``; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        NoGpuError: if a GPU is asked for and torch sees none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        built = "sees none" if torch.version.cuda else "is installed without CUDA"
+        raise NoGpuError(
+            f"The device is 'cuda', but torch {built} here; ask the scheduler for a GPU, or set device: auto."
+        )
+    return torch.device(("cuda" if available else "cpu") if name == "auto" else name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether torch or the device ran out of memory, which only a smaller batch cures."""
+    words = ("out of memory", "can't allocate memory", "cannot allocate memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words)
+    )
 
 
 @contextmanager

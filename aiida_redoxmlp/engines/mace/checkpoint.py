@@ -28,6 +28,7 @@ class Progress:
         best_loss: that loss.
         history: the entries of all epochs so far.
         finished: whether training ended by itself.
+        frames_at_once: frames that fit in memory together, as far as is known.
     """
 
     epoch: int = 0
@@ -35,18 +36,12 @@ class Progress:
     best_loss: float = float("inf")
     history: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
+    frames_at_once: int = 1
 
 
 def write_checkpoint(path: Path, fingerprint: str, progress: Progress, tensors: dict[str, torch.Tensor]) -> None:
     """Replace the checkpoint at ``path`` in one step, so a job killed while writing leaves the last one whole."""
-    state = {
-        "fingerprint": fingerprint,
-        "epoch": progress.epoch,
-        "best_epoch": progress.best_epoch,
-        "best_loss": progress.best_loss,
-        "history": progress.history,
-        "finished": progress.finished,
-    }
+    state = {"fingerprint": fingerprint, **vars(progress)}
     copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

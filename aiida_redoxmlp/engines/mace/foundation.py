@@ -22,7 +22,7 @@ from aiida_redoxmlp.engines.mace.transfer import copy_weights
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.species import Species
 
-__all__ = ("Foundation", "describe_from_foundation", "load_foundation", "network_from_foundation")
+__all__ = ("Foundation", "describe_from_foundation", "load_foundation", "network_from_foundation", "parents_of")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def describe_from_foundation(
     Raises:
         InputError: for an element the foundation model does not know.
     """
-    parents = _parents(foundation.encoding, encoding)
+    parents = parents_of(foundation.encoding, encoding)
     there = foundation.description
     architecture = there.architecture
     if not foundation.encoding.channels:
@@ -159,12 +159,12 @@ def network_from_foundation(
     """
     encoding = Encoding.from_dict(description.encoding)
     network = build_network(description, seed=seed)
-    copy_weights(foundation.network, network, _parents(foundation.encoding, encoding))
+    copy_weights(foundation.network, network, parents_of(foundation.encoding, encoding))
     _copy_embedding(foundation, encoding, network)
     return network
 
 
-def _parents(known: Encoding, wanted: Encoding) -> list[int]:
+def parents_of(known: Encoding, wanted: Encoding) -> list[int]:
     """Return, for each number of the wanted model, the index of its parent among the known model's numbers."""
     parents = []
     for species, spin in wanted.model_kinds:

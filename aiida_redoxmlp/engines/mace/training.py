@@ -9,66 +9,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aiida_redoxmlp.dataset.frame import Frame
-from aiida_redoxmlp.engines.encoding import Encoding
-from aiida_redoxmlp.engines.mace.backend import DTYPES, reproducible, torch
+from aiida_redoxmlp.engines.interruption import StopRequest, watch_for_stop
+from aiida_redoxmlp.engines.mace.backend import is_out_of_memory, reproducible, torch
 from aiida_redoxmlp.engines.mace.checkpoint import Progress, read_checkpoint, write_checkpoint
 from aiida_redoxmlp.engines.mace.description import MaceDescription
-from aiida_redoxmlp.engines.mace.evaluation import join, predict
-from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
-from aiida_redoxmlp.engines.mace.network import build_network
-from aiida_redoxmlp.engines.reference_energies import composition
+from aiida_redoxmlp.engines.mace.labels import LabelledGraph
+from aiida_redoxmlp.engines.mace.loss import Errors, Totals, loss_share, measure_errors
+from aiida_redoxmlp.engines.mace.trainable import merge_adapters
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.errors import TrainingDivergedError
+from aiida_redoxmlp.errors import OutOfMemoryError, TrainingDivergedError, TrainingInterruptedError
 
-__all__ = ("CHECKPOINT_INTERVAL", "LabelledGraph", "MemberTraining", "label_graphs")
-
-CHECKPOINT_INTERVAL = 5
-"""Epochs between checkpoints."""
+__all__ = ("MemberData", "MemberTraining")
 
 _AVERAGE_DECAY = 0.99
 _LARGEST_GRADIENT = 10.0
 _WEIGHT_DECAY = 5e-7
 _WARM_UP_EPOCHS = 3
 _FINAL_RATE = 0.01
+_REPLAY_STREAM = 1
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledGraph:
-    """A graph with what the network should say of it.
+class MemberData:
+    """What one member learns from.
 
     Attributes:
-        graph: nodes and edges.
-        energy: total energy less the reference energies, in eV.
-        forces: eV/Å, shape (n_atoms, 3).
+        training: frames of every epoch.
+        validation: frames that are not trained on.
+        replay: frames of which some are drawn anew for every epoch.
+        n_replayed: how many.
     """
 
-    graph: Graph
-    energy: float
-    forces: NDArray[np.float64]
-
-
-def label_graphs(
-    frames: Sequence[Frame], encoding: Encoding, reference_energies: NDArray[np.float64], r_max: float
-) -> list[LabelledGraph]:
-    """Turn frames into graphs with targets."""
-    labelled = []
-    for frame in frames:
-        counts = composition(encoding.encode(frame.configuration), encoding.model_numbers)
-        graph = build_graph(frame.configuration, encoding, r_max)
-        labelled.append(LabelledGraph(graph, frame.energy - float(counts @ reference_energies), frame.forces))
-    return labelled
+    training: Sequence[LabelledGraph]
+    validation: Sequence[LabelledGraph]
+    replay: Sequence[LabelledGraph] = ()
+    n_replayed: int = 0
 
 
 @dataclass(frozen=True)
-class _Errors:
-    """Loss and mean absolute errors over some frames (eV per atom, eV/Å)."""
+class _Validation:
+    """Loss and mean absolute errors over the validation frames (eV per atom, eV/Å, eV/Å³)."""
 
     loss: float
     energy_mae: float
     force_mae: float
+    stress_mae: float | None
 
 
 class MemberTraining:
@@ -76,7 +62,7 @@ class MemberTraining:
 
     Weights are averaged exponentially over the steps, the averages are validated, and the best averages are kept
     (Batatia et al., arXiv 2206.07697, train MACE with AMSGrad and such averages). The learning rate warms up over
-    three epochs and then follows half a cosine down to a hundredth.
+    three epochs and then follows half a cosine down to a hundredth. Every epoch ends with a checkpoint.
     """
 
     def __init__(
@@ -84,77 +70,78 @@ class MemberTraining:
         description: MaceDescription,
         settings: TrainingSettings,
         member: int,
+        network: torch.nn.Module,
         *,
         device: torch.device,
         checkpoint: Path,
         fingerprint: str,
-        network: torch.nn.Module | None = None,
+        on_event: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Prepare a member; without ``network`` it starts from random weights."""
+        """Prepare a member that starts from ``network``, of which the weights that need a gradient are trained."""
         self.description = description
         self.settings = settings
         self.member = member
         self.seed = settings.seeds[member]
         self.device = device
-        self.network = (network or build_network(description, seed=self.seed)).to(device)
-        self.weights = dict(self.network.named_parameters())
+        self.network = network.to(device)
+        self.weights = {name: one for name, one in self.network.named_parameters() if one.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self.best = {name: average.clone() for name, average in self.averages.items()}
         self.optimizer = torch.optim.AdamW(
             self.weights.values(), lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY, amsgrad=True
         )
-        self.progress = Progress()
+        at_once = min(settings.frames_at_once or settings.batch_size, settings.batch_size)
+        self.progress = Progress(frames_at_once=at_once)
         self._checkpoint = checkpoint
         self._fingerprint = fingerprint
+        self._on_event = on_event
 
-    def run(
-        self,
-        training: Sequence[LabelledGraph],
-        validation: Sequence[LabelledGraph],
-        on_epoch: Callable[[dict[str, Any]], None],
-    ) -> torch.nn.Module:
+    def run(self, data: MemberData, on_epoch: Callable[[dict[str, Any]], None]) -> torch.nn.Module:
         """Train to the end, from the last checkpoint on where there is one, and return the best network.
 
         Raises:
             TrainingDivergedError: if the loss stops being a number.
+            TrainingInterruptedError: if a signal told the training to stop.
+            OutOfMemoryError: if one frame alone does not fit in memory.
         """
         self._restore()
-        with reproducible(self.settings.dtype):
+        with reproducible(self.settings.dtype), watch_for_stop() as stop:
             while not self.progress.finished:
-                on_epoch(self._run_epoch(training, validation))
+                on_epoch(self._run_epoch(data, stop))
         self._put(self.best)
-        return self.network.requires_grad_(False).eval()
+        return merge_adapters(self.network).requires_grad_(False).eval()
 
-    def _run_epoch(self, training: Sequence[LabelledGraph], validation: Sequence[LabelledGraph]) -> dict[str, Any]:
+    def _run_epoch(self, data: MemberData, stop: StopRequest) -> dict[str, Any]:
         progress = self.progress
-        progress.epoch += 1
-        rate = self._learning_rate(progress.epoch)
+        epoch = progress.epoch + 1
+        rate = self._learning_rate(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss_train = self._descend(training)
-        errors = self._validate(validation)
+        loss_train = self._descend(self._drawn(data, epoch), stop)
+        errors = self._validate(data.validation)
         if not (math.isfinite(loss_train) and math.isfinite(errors.loss)):
             raise TrainingDivergedError(
-                f"Committee member {self.member} (seed {self.seed}) diverged in epoch {progress.epoch}: its loss is no "
+                f"Committee member {self.member} (seed {self.seed}) diverged in epoch {epoch}: its loss is no "
                 f"longer a number; lower learning_rate (now {self.settings.learning_rate}) or look for a wrong label."
             )
+        progress.epoch = epoch
         if errors.loss < progress.best_loss:
-            progress.best_loss, progress.best_epoch = errors.loss, progress.epoch
+            progress.best_loss, progress.best_epoch = errors.loss, epoch
             self.best = {name: average.clone() for name, average in self.averages.items()}
         entry = {
             "member": self.member,
-            "epoch": progress.epoch,
+            "epoch": epoch,
             "loss_train": loss_train,
             "loss_validation": errors.loss,
             "energy_mae_ev_per_atom": errors.energy_mae,
             "force_mae_ev_per_angstrom": errors.force_mae,
+            **({} if errors.stress_mae is None else {"stress_mae_ev_per_angstrom3": errors.stress_mae}),
             "learning_rate": rate,
         }
         progress.history.append(entry)
-        stale = progress.epoch - progress.best_epoch
-        progress.finished = stale >= self.settings.patience or progress.epoch >= self.settings.max_epochs
-        if progress.finished or progress.epoch % CHECKPOINT_INTERVAL == 0:
-            write_checkpoint(self._checkpoint, self._fingerprint, progress, self._tensors())
+        stale = epoch - progress.best_epoch
+        progress.finished = stale >= self.settings.patience or epoch >= self.settings.max_epochs
+        write_checkpoint(self._checkpoint, self._fingerprint, progress, self._tensors())
         return entry
 
     def _learning_rate(self, epoch: int) -> float:
@@ -164,20 +151,80 @@ class MemberTraining:
         fade = _FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(turn))
         return self.settings.learning_rate * warm_up * fade
 
-    def _descend(self, training: Sequence[LabelledGraph]) -> float:
+    def _drawn(self, data: MemberData, epoch: int) -> list[LabelledGraph]:
+        """Return the frames of an epoch in the order they are trained on."""
+        frames = list(data.training)
+        if data.replay:
+            random = np.random.default_rng([self.seed, epoch, _REPLAY_STREAM])
+            frames += [data.replay[index] for index in random.permutation(len(data.replay))[: data.n_replayed]]
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(frames))
+        return [frames[index] for index in order]
+
+    def _descend(self, frames: Sequence[LabelledGraph], stop: StopRequest) -> float:
         """Take the epoch's gradient steps; return the mean loss a frame."""
-        order = np.random.default_rng([self.seed, self.progress.epoch]).permutation(len(training))
         total = 0.0
-        for start in range(0, len(order), self.settings.batch_size):
-            chosen = [training[index] for index in order[start : start + self.settings.batch_size]]
-            self.optimizer.zero_grad(set_to_none=True)
-            loss, _, _ = self._loss(chosen, training=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch types it only in part
+        for start in range(0, len(frames), self.settings.batch_size):
+            if stop.name:
+                raise TrainingInterruptedError(
+                    f"{stop.name} stopped the training in epoch {self.progress.epoch + 1} of committee member "
+                    f"{self.member} (seed {self.seed}); started again on its checkpoints, it goes on from epoch "
+                    f"{self.progress.epoch}."
+                )
+            chosen = frames[start : start + self.settings.batch_size]
+            total += self._within_memory(lambda chosen=chosen: self._gradient(chosen)) * len(chosen)  # type: ignore[misc]
             torch.nn.utils.clip_grad_norm_(self.weights.values(), _LARGEST_GRADIENT)
             self.optimizer.step()
             self._average()
-            total += float(loss.detach()) * len(chosen)
-        return total / len(order)
+        return total / len(frames)
+
+    def _gradient(self, chosen: Sequence[LabelledGraph]) -> float:
+        """Compute the gradient of a batch's loss, as many frames at a time as memory allows; return the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        totals = Totals.of(chosen)
+        total = 0.0
+        for part in self._parts(chosen):
+            loss = loss_share(self._errors(part, training=True), totals, self.settings)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch types it only in part
+            total += float(loss.detach())
+        return total
+
+    def _within_memory(self, compute: Callable[[], float | _Validation]) -> Any:
+        """Compute something on frames; with fewer of them at once when memory runs out.
+
+        Raises:
+            OutOfMemoryError: if one frame alone does not fit.
+        """
+        while True:
+            try:
+                return compute()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = " ".join(str(error).split())
+            self._take_fewer_frames(reason)  # out of the handler, which keeps what filled the memory alive
+
+    def _take_fewer_frames(self, reason: str) -> None:
+        now = self.progress.frames_at_once
+        fewer = now // 2
+        if not fewer:
+            raise OutOfMemoryError(
+                f"One frame alone does not fit in the memory of the {self.device.type} ({reason}); take a smaller "
+                "r_max, num_channels or max_L, dtype float32, smaller cells or a device with more memory."
+            )
+        self.progress.frames_at_once = fewer
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._on_event(
+            {
+                "event": "out_of_memory",
+                "member": self.member,
+                "frames_at_once": fewer,
+                "batch_size": self.settings.batch_size,
+                "message": f"Memory ran out with {now} frames at once; going on with {fewer} and the same batches, "
+                "their gradients added up.",
+            }
+        )
 
     def _average(self) -> None:
         """Follow the weights with their exponential average, faster in the first steps."""
@@ -187,40 +234,37 @@ class MemberTraining:
             for name, weight in self.weights.items():
                 self.averages[name].lerp_(weight, 1 - decay)
 
-    def _loss(
-        self, chosen: Sequence[LabelledGraph], *, training: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the weighted loss with the energy errors per atom and the force errors it is made of."""
-        dtype = DTYPES[self.settings.dtype]
-        graphs = [one.graph for one in chosen]
-        batch = join(graphs, n_types=len(self.description.reference_energies), dtype=dtype, device=self.device)
-        prediction = predict(self.network, batch, training=training)
-        n_atoms = torch.tensor([graph.n_atoms for graph in graphs], dtype=dtype, device=self.device)
-        energies = torch.tensor([one.energy for one in chosen], dtype=dtype, device=self.device)
-        forces = torch.as_tensor(np.concatenate([one.forces for one in chosen]), dtype=dtype, device=self.device)
-        energy_errors = (prediction.energies - energies) / n_atoms
-        force_errors = prediction.forces - forces
-        loss = self.settings.energy_weight * energy_errors.square().mean()
-        loss = loss + self.settings.force_weight * force_errors.square().mean()
-        return loss, energy_errors, force_errors
+    def _parts(self, chosen: Sequence[LabelledGraph]) -> Iterator[Sequence[LabelledGraph]]:
+        size = self.progress.frames_at_once
+        return (chosen[start : start + size] for start in range(0, len(chosen), size))
 
-    def _validate(self, validation: Sequence[LabelledGraph]) -> _Errors:
+    def _errors(self, chosen: Sequence[LabelledGraph], *, training: bool) -> Errors:
+        n_types = len(self.description.reference_energies)
+        return measure_errors(
+            self.network, chosen, self.settings, n_types=n_types, device=self.device, training=training
+        )
+
+    def _validate(self, validation: Sequence[LabelledGraph]) -> _Validation:
         """Measure the averaged weights on frames that are not trained on."""
         now = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self._put(self.averages)
-        parts = list(self._validation_parts(validation))
+        result: _Validation = self._within_memory(lambda: self._validation(validation))
         self._put(now)
-        energy_errors = torch.cat([energy for energy, _ in parts])
-        force_errors = torch.cat([force.flatten() for _, force in parts])
-        loss = self.settings.energy_weight * energy_errors.square().mean()
-        loss = loss + self.settings.force_weight * force_errors.square().mean()
-        return _Errors(float(loss), float(energy_errors.abs().mean()), float(force_errors.abs().mean()))
+        return result
 
-    def _validation_parts(self, validation: Sequence[LabelledGraph]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for start in range(0, len(validation), self.settings.batch_size):
-            chosen = validation[start : start + self.settings.batch_size]
-            _, energy_errors, force_errors = self._loss(chosen, training=False)
-            yield energy_errors.detach(), force_errors.detach()
+    def _validation(self, validation: Sequence[LabelledGraph]) -> _Validation:
+        totals = Totals.of(validation)
+        loss = energy = force = stress = 0.0
+        for part in self._parts(validation):
+            errors = self._errors(part, training=False)
+            loss += float(loss_share(errors, totals, self.settings).detach())
+            energy += float(errors.energies.detach().abs().sum())
+            force += float(errors.forces.detach().abs().sum())
+            stress += 0.0 if errors.stresses is None else float(errors.stresses.detach().abs().sum())
+        known = self.settings.stress_weight > 0 and totals.stresses > 0
+        return _Validation(
+            loss, energy / totals.frames, force / totals.forces, stress / totals.stresses if known else None
+        )
 
     def _put(self, values: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
@@ -241,7 +285,9 @@ class MemberTraining:
         checkpoint = read_checkpoint(self._checkpoint, self._fingerprint)
         if checkpoint is None:
             return
+        limit = self.progress.frames_at_once
         self.progress, tensors = checkpoint
+        self.progress.frames_at_once = min(limit, self.progress.frames_at_once)
         groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             group, _, key = name.partition("/")

@@ -9,11 +9,27 @@ from typing import Any
 from aiida_redoxmlp.engines.mace.backend import o3, torch
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("copy_weights",)
+__all__ = ("copy_weights", "species_modules")
 
 _KEPT = re.compile(r"atomic_numbers|atomic_energies_fn\..*|joint_embedding\..*|scale_shift\..*")
 _ELEMENT_LAYERS = re.compile(r"node_embedding\.linear|interactions\.\d+\.(source|target)_embedding")
-_ELEMENT_ROWS = re.compile(r"products\.\d+\.symmetric_contractions\.contractions\.\d+\.(weights_max|weights\.\d+)")
+_CONTRACTIONS = re.compile(r"products\.\d+\.symmetric_contractions")
+_ELEMENT_ROWS = re.compile(_CONTRACTIONS.pattern + r"\.contractions\.\d+\.(weights_max|weights\.\d+)")
+
+
+def species_modules(network: torch.nn.Module) -> tuple[str, ...]:
+    """Return the names of the modules whose weights have a row for each species."""
+    agnostic = bool(getattr(network, "use_agnostic_product", False))
+    return tuple(
+        name
+        for name, module in network.named_modules()
+        if _mixes_with_element(name, module) or (_CONTRACTIONS.fullmatch(name) and not agnostic)
+    )
+
+
+def _mixes_with_element(name: str, module: torch.nn.Module) -> bool:
+    linear = bool(_ELEMENT_LAYERS.fullmatch(name)) and isinstance(module, o3.Linear)
+    return linear or (name.endswith("skip_tp") and isinstance(module, o3.TensorProduct))
 
 
 def copy_weights(known: torch.nn.Module, wanted: torch.nn.Module, parents: Sequence[int]) -> None:
@@ -36,9 +52,8 @@ def copy_weights(known: torch.nn.Module, wanted: torch.nn.Module, parents: Seque
     layers = dict(known.named_modules())
     done: dict[str, torch.Tensor] = {}
     for name, module in wanted.named_modules():
-        by_element = bool(_ELEMENT_LAYERS.fullmatch(name)) and isinstance(module, o3.Linear)
-        if by_element or (name.endswith("skip_tp") and isinstance(module, o3.TensorProduct)):
-            axis = 0 if by_element else 1
+        if _mixes_with_element(name, module):
+            axis = 0 if isinstance(module, o3.Linear) else 1
             done[f"{name}.weight"] = _inherit(layers[name], module, parents, axis)
     agnostic = bool(getattr(wanted, "use_agnostic_product", False))
     for name, tensor in target.items():

@@ -11,6 +11,7 @@ pytest.importorskip("mace")
 import torch
 
 from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.engines.mace.backend import ScaleShiftMACE, interaction_classes, o3, reproducible
 from aiida_redoxmlp.engines.mace.engine import MaceEngine
 from aiida_redoxmlp.engines.mace.foundation import (
@@ -110,7 +111,7 @@ def test_training_moves_species_of_one_parent_apart(tmp_path: Path) -> None:
     here = frames[0].configuration
     swapped = frames[1].configuration.moved_to(here.positions)
     for encoding in ("species", "embedding"):
-        settings = TrainingSettings(encoding=encoding, seeds=(1,), max_epochs=3, device="cpu")
+        settings = TrainingSettings(encoding=encoding, seeds=(1,), max_epochs=3, device="cpu", fine_tuning=FineTuning())
         before = start(foundation, encoding).evaluate([here])[0].energy
         after = MaceEngine().train(
             frames[:4], frames[4:], settings, checkpoint_folder=tmp_path / encoding, foundation=foundation
@@ -123,7 +124,7 @@ def test_training_moves_species_of_one_parent_apart(tmp_path: Path) -> None:
 def test_first_epoch_starts_from_the_labels_zero_of_energy(tmp_path: Path) -> None:
     foundation = load_foundation(written(tmp_path, foreign_model()), trusted=True)
     frames = toy_frames(6)  # about -1000 eV, where the foundation model says a few tens
-    settings = TrainingSettings(seeds=(1,), max_epochs=1, learning_rate=1e-9, device="cpu")
+    settings = TrainingSettings(seeds=(1,), max_epochs=1, learning_rate=1e-9, device="cpu", fine_tuning=FineTuning())
     result = MaceEngine().train(
         frames[:4], frames[4:], settings, checkpoint_folder=tmp_path / "c", foundation=foundation
     )
