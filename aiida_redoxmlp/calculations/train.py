@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from aiida import orm
 from aiida.common.folders import Folder
@@ -12,11 +12,38 @@ from pydantic import ValidationError
 from aiida_redoxmlp.calculations.runner import RunnerCalculation, validate_labels
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.fine_tuning import require_consistent_start
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.errors import explain
+from aiida_redoxmlp.errors import InputError, explain
 from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, TrainJob
 
 __all__ = ("TrainCalculation",)
+
+
+FOUNDATION_FOLDER = "foundation"
+FOUNDATION_FILE = "foundation.model"
+REPLAY_FILE = "replay.npz"
+
+
+def _validate_start(inputs: Any, _: Any) -> str | None:
+    """Refuse what contradicts itself or cannot be started from, before a job waits in a queue for it."""
+    if "settings" not in inputs or "dataset" not in inputs:
+        return None
+    foundation, replay = inputs.get("foundation"), inputs.get("replay")
+    if isinstance(foundation, DatasetData):
+        return "The foundation is a dataset; give a model, and the dataset as `dataset` or `replay`."
+    try:
+        settings = TrainingSettings.model_validate(inputs["settings"].get_dict())
+        stored = isinstance(foundation, ModelData)
+        kind: Literal["stored", "file"] | None = None if foundation is None else "stored" if stored else "file"
+        require_consistent_start(settings.fine_tuning, kind, replay=replay is not None)
+        if stored:
+            datasets = [inputs["dataset"]] + ([] if replay is None else [replay])
+            found = {species for dataset in datasets for species in dataset.summary()["species"]}
+            foundation.require_parents(found, settings.engine)
+    except (InputError, ValidationError) as error:
+        return str(error)
+    return None
 
 
 def _validate_settings(node: orm.Dict | None, _: Any) -> str | None:
@@ -58,6 +85,21 @@ class TrainCalculation(RunnerCalculation):
             default=lambda: orm.Bool(False),
             help="Train on frames whose charges close only with doubt as well.",
         )
+        spec.input(
+            "foundation",
+            valid_type=(ModelData, orm.SinglefileData),
+            required=False,
+            help="Model to start from, with `fine_tuning` in the settings: one of this package, or the model file of "
+            "another program, which is a pickle and needs `trust_pickle`.",
+        )
+        spec.input(
+            "replay",
+            valid_type=DatasetData,
+            validator=validate_labels,
+            required=False,
+            help="Frames to keep in mind, for the mode `replay`.",
+        )
+        spec.inputs.validator = _validate_start
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.train")
         spec.output("model", valid_type=ModelData, help="The committee.")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.TrainOutput`.")
@@ -79,6 +121,20 @@ class TrainCalculation(RunnerCalculation):
             settings=TrainingSettings.model_validate(self.inputs.settings.get_dict()),
             validation_fraction=self.inputs.validation_fraction.value,
             include_ambiguous=self.inputs.include_ambiguous.value,
+            foundation=self._write_foundation(folder) if "foundation" in self.inputs else None,
+            replay=REPLAY_FILE if "replay" in self.inputs else None,
         )
         self.write_dataset(self.inputs.dataset, folder, job.dataset)
+        if job.replay is not None:
+            self.write_dataset(self.inputs.replay, folder, job.replay)
         return job
+
+    def _write_foundation(self, folder: Folder) -> str:
+        """Copy what the training starts from to the job's folder and return its name."""
+        node = self.inputs.foundation
+        if isinstance(node, ModelData):
+            node.base.repository.copy_tree(str(folder.get_subfolder(FOUNDATION_FOLDER, create=True).abspath))
+            return FOUNDATION_FOLDER
+        with node.open(mode="rb") as stream:
+            folder.create_file_from_filelike(stream, FOUNDATION_FILE, mode="wb")
+        return FOUNDATION_FILE

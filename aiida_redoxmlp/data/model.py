@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from aiida import orm
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.registry import load_potential
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.species import Species
 
 __all__ = ("ModelData",)
 
@@ -53,6 +54,25 @@ class ModelData(orm.FolderData):
     def encoding(self) -> str:
         """Name of the encoding, such as ``species``."""
         return str(self.base.attributes.get("encoding"))
+
+    def require_parents(self, species: Iterable[str], engine: str) -> None:
+        """Check that a training with this engine on these species can start from this model.
+
+        Raises:
+            InputError: if the model is another engine's, or lacks an element.
+        """
+        own = str(self.base.attributes.get("engine", ""))
+        if own != engine:
+            raise InputError(
+                f"The foundation model is of the engine {own!r}, but the training's is {engine!r}; take one of the two."
+            )
+        known = {Species.parse(label).element for label in self.base.attributes.get("species", [])}
+        missing = sorted({Species.parse(label).element for label in species} - known)
+        if missing:
+            raise InputError(
+                f"The foundation model does not know {', '.join(missing)}; it knows {', '.join(sorted(known))}: take "
+                "another one, or train from the start."
+            )
 
     @contextmanager
     def as_folder(self) -> Iterator[Path]:

@@ -16,7 +16,9 @@ _CUTOFF = 4.0
 _BOND_LENGTHS = {2: 2.2, 3: 2.0}
 
 
-def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy", exchange: float = 0.0) -> tuple[Frame, ...]:
+def toy_frames(
+    n_frames: int, *, seed: int = 0, group: str = "toy", exchange: float = 0.0, stress: bool = False
+) -> tuple[Frame, ...]:
     """Return labelled frames of a small rock-salt-like Mn2O2 cell with one Mn2+ and one Mn3+.
 
     The labels are exact: Mn–O pairs are harmonic around a bond length that depends on the state of Mn (2.2 Å for
@@ -29,6 +31,7 @@ def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy", exchange: fl
         group: name of the trajectory.
         exchange: energy in eV that parallel moments add for every Mn–Mn pair, damped like the bonds; the states
             of a pattern then have one energy for each order of the moments.
+        stress: label the stress as well, in eV/Å³.
     """
     random = np.random.default_rng(seed)
     frames = []
@@ -39,13 +42,13 @@ def toy_frames(n_frames: int, *, seed: int = 0, group: str = "toy", exchange: fl
         positions = scaled @ cell + 0.08 * random.normal(size=(4, 3))
         configuration = Configuration(np.array([25, 25, 8, 8]), positions, cell, np.array([*pair, -2, -2]))
         signs = (1, 1 if step // 2 % 2 == 0 else -1)
-        energy, forces = _labels(configuration, np.array([*signs, 0, 0]), exchange)
+        energy, forces, virial = _labels(configuration, np.array([*signs, 0, 0]), exchange)
         frames.append(
             Frame(
                 configuration=configuration,
                 energy=energy,
                 forces=forces,
-                stress=None,
+                stress=virial / abs(np.linalg.det(cell)) if stress else None,
                 redox_sites=(0, 1),
                 eigenvalues=tuple(_levels(state, sign) for state, sign in zip(pair, signs, strict=True)),
                 confidences=np.array([0.99, 0.99]),
@@ -68,8 +71,11 @@ def _levels(state: int, sign: int) -> NDArray[np.float64]:
 
 def _labels(
     configuration: Configuration, signs: NDArray[np.int64], exchange: float
-) -> tuple[float, NDArray[np.float64]]:
-    """Energy (eV) and forces (eV/Å): (r - r0)² over Mn–O pairs, J s s' over Mn–Mn, times (1 - (r/rc)²)³."""
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Energy (eV), forces (eV/Å) and strain derivative (eV).
+
+    The energy is (r - r0)² over Mn–O pairs and J s s' over Mn–Mn, times (1 - (r/rc)²)³.
+    """
     atoms = Atoms(configuration.numbers, configuration.positions, cell=configuration.cell, pbc=True)
     centre, neighbour, distance, vector = neighbor_list("ijdD", atoms, _CUTOFF)
     manganese = configuration.numbers == 25
@@ -85,4 +91,4 @@ def _labels(
     forces = np.zeros((len(configuration), 3))
     np.add.at(forces, centre, along)
     np.add.at(forces, neighbour, -along)
-    return energy, forces
+    return energy, forces, along.T @ vector

@@ -23,6 +23,7 @@ from aiida_redoxmlp.testing.toy import toy_frames
 __all__ = (
     "InterruptedTrainingError",
     "TrainedPotential",
+    "foundation_for",
     "require",
     "require_close",
     "require_refusal",
@@ -55,8 +56,27 @@ def unbroken_training(settings: str) -> _Unbroken:
     return _Unbroken(train_on_toys(TrainingSettings.model_validate_json(settings), Path(checkpoints.name)), checkpoints)
 
 
+@cache
+def _saved_foundation(settings: str) -> tempfile.TemporaryDirectory[str]:
+    """Train a small potential that is blind to states and save it; the folder is gone when the process ends."""
+    folder = tempfile.TemporaryDirectory()
+    training, validation = split_tail(toy_frames(6, seed=21), 0.25)
+    known = TrainingSettings.model_validate_json(settings)
+    result = get_engine(known.engine).train(
+        training, validation, known, checkpoint_folder=Path(folder.name) / "checkpoints"
+    )
+    result.potential.save(Path(folder.name) / "model")
+    return folder
+
+
+def foundation_for(settings: TrainingSettings) -> Path:
+    """Return the folder of the foundation model that fine-tunings with these settings start from."""
+    blind = {"fine_tuning": None, "encoding": "none", "seeds": settings.seeds[:1], "max_epochs": 4}
+    return Path(_saved_foundation(settings.model_copy(update=blind).model_dump_json()).name) / "model"
+
+
 def train_on_toys(settings: TrainingSettings, folder: Path, *, stop_after: int | None = None) -> TrainingResult:
-    """Train on toy frames; die after some history entries if asked to."""
+    """Train on toy frames, from a foundation model where the settings ask for one; die early if asked to."""
     training, validation = split_tail(toy_frames(8, exchange=_EXCHANGE if _has_spins(settings) else 0.0), 0.25)
     seen: list[dict[str, Any]] = []
 
@@ -65,8 +85,15 @@ def train_on_toys(settings: TrainingSettings, folder: Path, *, stop_after: int |
         if stop_after is not None and len(seen) == stop_after:
             raise InterruptedTrainingError
 
+    fine_tuning = settings.fine_tuning
     return get_engine(settings.engine).train(
-        training, validation, settings, checkpoint_folder=folder, on_epoch=on_epoch
+        training,
+        validation,
+        settings,
+        checkpoint_folder=folder,
+        on_epoch=on_epoch,
+        foundation=None if fine_tuning is None else foundation_for(settings),
+        replay=toy_frames(4, seed=31) if fine_tuning is not None and fine_tuning.mode == "replay" else (),
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.testing import EngineConformance
 
@@ -47,3 +48,29 @@ class TestMaceEmbeddingAndSpin(EngineConformance):
 @pytest.mark.engine
 class TestMaceBaseline(EngineConformance):
     settings = SETTINGS.model_copy(update={"encoding": "none"})
+
+
+@pytest.mark.engine
+class TestMaceFineTunedNaively(EngineConformance):
+    settings = SETTINGS.model_copy(update={"max_epochs": 8, "fine_tuning": FineTuning()})
+
+
+@pytest.mark.engine
+class TestMaceFineTunedWithFrozenLayers(EngineConformance):
+    settings = SETTINGS.model_copy(
+        update={"max_epochs": 8, "encoding": "embedding", "fine_tuning": FineTuning(mode="frozen")}
+    )
+
+
+@pytest.mark.engine
+class TestMaceFineTunedAtLowRank(EngineConformance):
+    settings = SETTINGS.model_copy(
+        update={"max_epochs": 8, "encoding": "species+spin", "fine_tuning": FineTuning(mode="low_rank", rank=2)}
+    )
+
+
+@pytest.mark.engine
+class TestMaceFineTunedWithReplay(EngineConformance):
+    settings = SETTINGS.model_copy(
+        update={"max_epochs": 8, "encoding": "embedding+spin", "fine_tuning": FineTuning(mode="replay")}
+    )
