@@ -9,6 +9,7 @@ __all__ = (
     "ConfigurationError",
     "InputError",
     "ModelIntegrityError",
+    "NoGpuError",
     "OutputFormatError",
     "RedoxmlpError",
     "TrainingDivergedError",
@@ -38,6 +39,10 @@ class OutputFormatError(RedoxmlpError):
 
 class ModelIntegrityError(RedoxmlpError):
     """Model files whose content does not match the hash they were stored with."""
+
+
+class NoGpuError(RedoxmlpError):
+    """A GPU was asked for where none can be used."""
 
 
 class TrainingDivergedError(RedoxmlpError):

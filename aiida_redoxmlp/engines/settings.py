@@ -31,6 +31,12 @@ class TrainingSettings(BaseModel):
     max_epochs: int = Field(200, ge=1, description="Upper bound on the epochs of a member.")
     patience: int = Field(50, ge=1, description="Epochs without a better validation loss before stopping.")
     batch_size: int = Field(4, ge=1, description="Frames a gradient step.")
+    frames_at_once: int | None = Field(
+        None,
+        ge=1,
+        description="Frames that go through the network together; a gradient step sums over as many parts as its batch "
+        "takes. It decides the memory and not the result; the whole batch if not given.",
+    )
     learning_rate: float = Field(0.01, gt=0, description="Learning rate at the start.")
     energy_weight: float = Field(10.0, ge=0, description="Weight of the squared energy error per atom.")
     force_weight: float = Field(1.0, ge=0, description="Weight of the squared force error.")

@@ -9,9 +9,21 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiida_redoxmlp.errors import RedoxmlpError, TrainingDivergedError
+from aiida_redoxmlp.errors import NoGpuError, RedoxmlpError, TrainingDivergedError
 
-__all__ = ("EXIT_DIVERGED", "EXIT_REFUSED", "EXIT_UNEXPECTED", "JOBS", "main")
+__all__ = (
+    "EXIT_DIVERGED",
+    "EXIT_NO_GPU",
+    "EXIT_OUT_OF_MEMORY",
+    "EXIT_REFUSED",
+    "EXIT_UNEXPECTED",
+    "JOBS",
+    "SAYS_DIVERGED",
+    "SAYS_NO_GPU",
+    "SAYS_OUT_OF_MEMORY",
+    "SAYS_REFUSED",
+    "main",
+)
 
 JOBS = ("evaluate", "search", "train")
 """Every job is a module of this package with a function ``run(folder)``."""
@@ -19,13 +31,21 @@ JOBS = ("evaluate", "search", "train")
 EXIT_UNEXPECTED = 1
 EXIT_REFUSED = 2
 EXIT_DIVERGED = 3
+EXIT_OUT_OF_MEMORY = 4
+EXIT_NO_GPU = 5
+
+SAYS_REFUSED = "Error: "
+SAYS_DIVERGED = "Diverged: "
+SAYS_OUT_OF_MEMORY = "Out of memory: "
+SAYS_NO_GPU = "No GPU: "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job and return the exit code.
 
     The last line on standard error tells how it ended: ``Error: …`` (2) for an input that cannot be used,
-    ``Diverged: …`` (3) for a training whose loss is no longer a number; anything else leaves a traceback (1).
+    ``Diverged: …`` (3) for a training whose loss is no longer a number, ``Out of memory: …`` (4), ``No GPU: …`` (5)
+    where one was asked for; anything else leaves a traceback (1).
     """
     parser = argparse.ArgumentParser(prog="redoxmlp-run", description="Run one job in its folder.")
     parser.add_argument("job", choices=JOBS, help="what to run")
@@ -34,15 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         importlib.import_module(f"aiida_redoxmlp.runners.{chosen.job}").run(chosen.folder)
     except TrainingDivergedError as error:
-        return _tell("Diverged", error, EXIT_DIVERGED)
+        return _tell(SAYS_DIVERGED, error, EXIT_DIVERGED)
+    except NoGpuError as error:
+        return _tell(SAYS_NO_GPU, error, EXIT_NO_GPU)
     except RedoxmlpError as error:
-        return _tell("Error", error, EXIT_REFUSED)
-    except Exception:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+        return _tell(SAYS_REFUSED, error, EXIT_REFUSED)
+    except Exception as error:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+        if _ran_out_of_memory(error):
+            return _tell(SAYS_OUT_OF_MEMORY, error, EXIT_OUT_OF_MEMORY)
         traceback.print_exc()
         return EXIT_UNEXPECTED
     return 0
 
 
-def _tell(kind: str, error: RedoxmlpError, code: int) -> int:
-    sys.stderr.write(f"{kind}: {' '.join(str(error).split())}\n")
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the machine or on its GPU; engines' packages have errors of their own for that."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+def _tell(kind: str, error: Exception, code: int) -> int:
+    sys.stderr.write(f"{kind}{' '.join(str(error).split()) or 'no more can be told'}\n")
     return code

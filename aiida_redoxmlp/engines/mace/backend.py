@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+
+from aiida_redoxmlp.errors import NoGpuError
 
 _E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
@@ -52,9 +55,21 @@ _respect_thread_limit()
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` takes a GPU where there is one."""
+    """Return the device called ``name``; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        NoGpuError: for ``cuda`` where there is no GPU that torch can use.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] == "cuda" and not torch.cuda.is_available():
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPUs only"
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        raise NoGpuError(
+            f"The device 'cuda' was asked for, but torch {torch.__version__} (built for {build}) finds no GPU on "
+            f"{platform.node()} (CUDA_VISIBLE_DEVICES is {visible!r}); ask the scheduler for one, install a torch "
+            "built for it, or set the device to 'auto' or 'cpu'."
+        )
     return torch.device(name)
 
 

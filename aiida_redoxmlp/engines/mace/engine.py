@@ -172,8 +172,8 @@ def _summary(training: Sequence[Frame], validation: Sequence[Frame], settings: T
 
 
 def _fingerprint(training: Sequence[Frame], validation: Sequence[Frame], settings: TrainingSettings, start: str) -> str:
-    """Hash what decides the course of a training; the device does not."""
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"device"}).encode() + start.encode())
+    """Hash what decides the course of a training; device and frames at once do not."""
+    digest = hashlib.sha256(settings.model_dump_json(exclude={"device", "frames_at_once"}).encode() + start.encode())
     for part in (training, validation):
         digest.update(b"|")
         for frame in part:

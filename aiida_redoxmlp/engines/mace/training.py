@@ -171,13 +171,25 @@ class MemberTraining:
         for start in range(0, len(order), self.settings.batch_size):
             chosen = [training[index] for index in order[start : start + self.settings.batch_size]]
             self.optimizer.zero_grad(set_to_none=True)
-            loss, _, _ = self._loss(chosen, training=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch types it only in part
+            total += len(chosen) * self._accumulate(chosen)
             torch.nn.utils.clip_grad_norm_(self.weights.values(), _LARGEST_GRADIENT)
             self.optimizer.step()
             self._average()
-            total += float(loss.detach()) * len(chosen)
         return total / len(order)
+
+    def _accumulate(self, batch: Sequence[LabelledGraph]) -> float:
+        """Add up the batch's gradient, as many frames at once as the settings say; return its loss."""
+        total = 0.0
+        for part in self._parts(batch):
+            loss, _, _ = self._loss(part, batch, training=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch types it only in part
+            total += float(loss.detach())
+        return total
+
+    def _parts(self, frames: Sequence[LabelledGraph]) -> Iterator[Sequence[LabelledGraph]]:
+        size = min(self.settings.batch_size, self.settings.frames_at_once or self.settings.batch_size)
+        for start in range(0, len(frames), size):
+            yield frames[start : start + size]
 
     def _average(self) -> None:
         """Follow the weights with their exponential average, faster in the first steps."""
@@ -188,20 +200,21 @@ class MemberTraining:
                 self.averages[name].lerp_(weight, 1 - decay)
 
     def _loss(
-        self, chosen: Sequence[LabelledGraph], *, training: bool
+        self, chosen: Sequence[LabelledGraph], batch: Sequence[LabelledGraph], *, training: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the weighted loss with the energy errors per atom and the force errors it is made of."""
+        """Return what the chosen frames add to a batch's loss, with their energy errors per atom and force errors."""
         dtype = DTYPES[self.settings.dtype]
         graphs = [one.graph for one in chosen]
-        batch = join(graphs, n_types=len(self.description.reference_energies), dtype=dtype, device=self.device)
-        prediction = predict(self.network, batch, training=training)
+        joined = join(graphs, n_types=len(self.description.reference_energies), dtype=dtype, device=self.device)
+        prediction = predict(self.network, joined, training=training)
         n_atoms = torch.tensor([graph.n_atoms for graph in graphs], dtype=dtype, device=self.device)
         energies = torch.tensor([one.energy for one in chosen], dtype=dtype, device=self.device)
         forces = torch.as_tensor(np.concatenate([one.forces for one in chosen]), dtype=dtype, device=self.device)
         energy_errors = (prediction.energies - energies) / n_atoms
         force_errors = prediction.forces - forces
-        loss = self.settings.energy_weight * energy_errors.square().mean()
-        loss = loss + self.settings.force_weight * force_errors.square().mean()
+        share_of_atoms = sum(graph.n_atoms for graph in graphs) / sum(one.graph.n_atoms for one in batch)
+        loss = self.settings.energy_weight * len(chosen) / len(batch) * energy_errors.square().mean()
+        loss = loss + self.settings.force_weight * share_of_atoms * force_errors.square().mean()
         return loss, energy_errors, force_errors
 
     def _validate(self, validation: Sequence[LabelledGraph]) -> _Errors:
@@ -217,9 +230,8 @@ class MemberTraining:
         return _Errors(float(loss), float(energy_errors.abs().mean()), float(force_errors.abs().mean()))
 
     def _validation_parts(self, validation: Sequence[LabelledGraph]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for start in range(0, len(validation), self.settings.batch_size):
-            chosen = validation[start : start + self.settings.batch_size]
-            _, energy_errors, force_errors = self._loss(chosen, training=False)
+        for part in self._parts(validation):
+            _, energy_errors, force_errors = self._loss(part, part, training=False)
             yield energy_errors.detach(), force_errors.detach()
 
     def _put(self, values: dict[str, torch.Tensor]) -> None:
