@@ -41,13 +41,6 @@ class MemberProgress:
         """The last finished epoch, 0 before the first."""
         return int(self.entries[-1]["epoch"]) if self.entries else 0
 
-    @property
-    def remaining_s(self) -> float | None:
-        """Seconds it needs at most; None if that cannot be told."""
-        if self.state == "done":
-            return 0.0
-        return None if self.epoch_s is None else self.epoch_s * (self.max_epochs - self.epoch)
-
 
 class TrainingProgress:
     """The lines of a training's progress file; a line that is cut off is passed over."""
