@@ -14,6 +14,7 @@ from aiida_redoxmlp.calculations.monitors import TRAINING_MONITOR
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.dataset.label_checks import warn_of_one_pattern
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.train_base import TrainBaseWorkChain
@@ -120,6 +121,9 @@ class TrainWorkChain(WorkChain):
         seeds = list(TrainingSettings.model_validate(settings).seeds)
         size = self.inputs.members_per_job.value if "members_per_job" in self.inputs else len(seeds)
         self.ctx.seeds = [seeds[first : first + size] for first in range(0, len(seeds), size)]
+        warning = warn_of_one_pattern(self.inputs.job.dataset.summary()["patterns"])
+        if warning is not None:
+            self.report(warning)
         running = {}
         for number, share in enumerate(self.ctx.seeds):
             inputs = AttributeDict(self.exposed_inputs(TrainBaseWorkChain))

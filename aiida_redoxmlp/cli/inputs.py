@@ -151,12 +151,13 @@ def _made(work_chain: Any, config: MaterialConfig, **inputs: Any) -> Any:
     )
 
 
-def built(work_chain: Any, label: str, **inputs: Any) -> Any:
+def built(work_chain: Any, label: str, *, source: str = "overrides", **inputs: Any) -> Any:
     """Return a work chain's builder whose inputs were checked as a whole, as a submission would.
 
     Args:
         work_chain: the class.
         label: label of the process.
+        source: the key that a setting which is not allowed is told to be of.
         inputs: passed to its ``get_builder_from_protocol``.
 
     Raises:
@@ -167,7 +168,7 @@ def built(work_chain: Any, label: str, **inputs: Any) -> Any:
     except InputError:
         raise
     except ValidationError as error:
-        raise ConfigurationError(explain(error, "overrides")) from error
+        raise ConfigurationError(explain(error, source)) from error
     except (TypeError, ValueError) as error:  # what AiiDA's data types and ports raise when a value is set
         raise ConfigurationError(f"overrides: {str(error).removeprefix('invalid attribute value ')}") from error
     builder.metadata.label = label

@@ -22,6 +22,7 @@ from aiida_redoxmlp.cli.reports import write_report_of
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.cli.train_inputs import train_builder
 from aiida_redoxmlp.cli.watch import watch
+from aiida_redoxmlp.dataset.label_checks import warn_of_one_pattern
 
 __all__ = ("launch",)
 
@@ -105,7 +106,10 @@ def train(config: Path, **options: Any) -> None:
     """Train a committee on a dataset that is there already."""
     settings = load_config(config, TrainRunConfig)
     ensure_profile()
-    node = _run(train_builder(settings), settings, config, **options)
+    builder: Any = train_builder(settings)
+    if (warning := warn_of_one_pattern(builder.job.dataset.summary()["patterns"])) is not None:
+        click.echo(f"Warning: {warning}", err=True)
+    node = _run(builder, settings, config, **options)
     if node is not None:
         report = node.outputs.report.get_dict()
         energy, force = report["energy_mae_ev_per_atom"], report["force_mae_ev_per_angstrom"]

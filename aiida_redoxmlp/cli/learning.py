@@ -98,7 +98,7 @@ def _rows(jobs: Sequence[orm.CalcJobNode], progress: Sequence[TrainingProgress])
         return
     for member in members:
         shown = member if member.entries else latest.get(member.member, member)
-        state = "waits" if waiting else member.state
+        state = "waits" if waiting and member.state != "done" else member.state
         if job.is_terminated and state != "done":
             state = _state_of(job)
         yield (

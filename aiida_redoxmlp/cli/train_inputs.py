@@ -32,6 +32,7 @@ def train_builder(config: TrainRunConfig) -> ProcessBuilder:
     builder = built(
         TrainWorkChain,
         config.material,
+        source="settings",
         code=code,
         dataset=_dataset(config),
         protocol=config.protocol,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -13,11 +13,25 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.errors import ClosureError, InputError
 
-__all__ = ("LARGEST_ENERGY_RANGE", "check_labels")
+__all__ = ("LARGEST_ENERGY_RANGE", "check_labels", "warn_of_one_pattern")
 
 LARGEST_ENERGY_RANGE = 20.0
 """Frames of one composition whose energies differ by more than this (eV per atom) are not from one kind of
 calculation: another unit, another pseudopotential or another functional."""
+
+
+def warn_of_one_pattern(patterns: Collection[str]) -> str | None:
+    """Return a warning where all frames have one redox pattern, or None.
+
+    Args:
+        patterns: labels of the patterns of a dataset.
+    """
+    if len(patterns) != 1:
+        return None
+    return (
+        f"All frames have the pattern {next(iter(patterns))}: nothing tells the potential which pattern is lowest; "
+        "label others of the same geometry as well."
+    )
 
 
 def check_labels(frames: Sequence[Frame], name: str | PurePath = "the dataset") -> None:

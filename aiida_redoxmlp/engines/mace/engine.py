@@ -57,14 +57,15 @@ class MaceEngine:
         Raises:
             InputError: without training or validation frames, for an unknown architecture setting, or if the
                 checkpoints belong to another training.
+            NoGpuError: if the settings insist on a GPU and there is none.
             TrainingDivergedError: if a loss stops being a number.
         """
+        device = choose_device(settings.device)
         if foundation is None:
             description = self._describe(training, validation, settings)
         else:
             description = self._describe_start(training, validation, settings, foundation)
         fingerprint = _fingerprint(training, validation, settings, "" if foundation is None else foundation.sha256)
-        device = choose_device(settings.device)
         encoding = Encoding.from_dict(description.encoding)
         reference = np.array(description.reference_energies)
         r_max = description.architecture.r_max
