@@ -17,7 +17,6 @@ from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.hubbard_transforms import same_hubbard_for_all
 from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
-from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
@@ -27,6 +26,7 @@ from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
 __all__ = ("CampaignWorkChain",)
@@ -111,7 +111,8 @@ class CampaignWorkChain(WorkChain):
             pseudo_family: label of an installed aiida-pseudo family.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/campaign.yaml``; ``label`` holds
-                those of ``protocols/label.yaml``, ``hubbard`` those of ``protocols/hubbard.yaml``.
+                those of ``protocols/label.yaml``, ``hubbard`` those of ``protocols/hubbard.yaml``, ``committee`` those
+                of ``protocols/train.yaml``.
             magnetic_order: order of the moments on the redox sites.
             dft_options: scheduler options of the pw.x jobs.
             hp_options: scheduler options of the hp.x jobs.
@@ -167,7 +168,7 @@ class CampaignWorkChain(WorkChain):
                 hp_options=hp_options,
                 **shared,
             )
-        set_runners(builder, settings, runner_code, training_options)
+        set_runners(builder, settings, protocol, runner_code, training_options)
         return cast("ProcessBuilder", builder)
 
     def start(self) -> None:
@@ -276,10 +277,10 @@ class CampaignWorkChain(WorkChain):
         dataset = orm.load_node(self.ctx.training_pk)
         running = {}
         for namespace in ("train", "baseline"):
-            inputs = AttributeDict(self.exposed_inputs(TrainCalculation, namespace=namespace))
-            inputs.dataset = dataset
+            inputs = AttributeDict(self.exposed_inputs(TrainWorkChain, namespace=namespace))
+            inputs.job = {**inputs.job, "dataset": dataset}
             inputs.metadata.call_link_label = namespace
-            running[namespace] = self.submit(TrainCalculation, **inputs)
+            running[namespace] = self.submit(TrainWorkChain, **inputs)
         return ToContext(**running)
 
     def run_judgement(self) -> Any:

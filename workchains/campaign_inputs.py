@@ -6,8 +6,9 @@ from typing import Any
 
 from aiida import orm
 
-from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import merged
+from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 __all__ = ("set_runners",)
 
@@ -15,15 +16,21 @@ __all__ = ("set_runners",)
 def set_runners(
     builder: Any,
     settings: dict[str, Any],
+    protocol: str,
     runner_code: orm.AbstractCode,
     options: dict[str, Any] | None,
 ) -> None:
     """Set codes, settings and scheduler options of training, evaluation and search."""
-    training = TrainingSettings.model_validate(settings["training"])
+    for namespace, changes in {"train": {}, "baseline": {"encoding": "none"}}.items():
+        builder[namespace] = inputs_of(
+            TrainWorkChain,
+            runner_code,
+            protocol=protocol,
+            overrides=merged(settings["committee"], {"settings": {**settings["training"], **changes}}),
+            options=options,
+        )
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-    for namespace in ("train", "baseline", "evaluate", "search"):
+    for namespace in ("evaluate", "search"):
         builder[namespace].code = runner_code
         builder[namespace].metadata.options = merged(one_process, options or {})
-    builder.train.settings = orm.Dict(training.model_dump(mode="json"))
-    builder.baseline.settings = orm.Dict(training.model_copy(update={"encoding": "none"}).model_dump(mode="json"))
     builder.search.settings = orm.Dict(settings["search"])

@@ -9,10 +9,10 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import SearchCalculation
-from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
+from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
 __all__ = ("declare_inputs",)
@@ -66,7 +66,12 @@ def declare_inputs(spec: WorkChainSpec) -> None:
             "help": "Molecular dynamics that starts from every relaxed pattern.",
         },
     )
-    spec.expose_inputs(TrainCalculation, namespace="train", exclude=("dataset",))
-    spec.expose_inputs(TrainCalculation, namespace="baseline", exclude=("dataset",))
+    for namespace, text in {
+        "train": "Training of the redox-aware committee.",
+        "baseline": "Training of the redox-unaware baseline.",
+    }.items():
+        spec.expose_inputs(
+            TrainWorkChain, namespace=namespace, exclude=("job.dataset",), namespace_options={"help": text}
+        )
     spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
     spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))

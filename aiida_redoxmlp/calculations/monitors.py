@@ -7,12 +7,18 @@ import re
 from shlex import quote
 
 from aiida import orm
+from aiida.engine.processes.calcjobs.monitors import CalcJobMonitorResult
 from aiida.transports import Transport
 
 from aiida_redoxmlp.dynamics.velocities import RYDBERG_TIME
 from aiida_redoxmlp.redox.pw_output.numbers import RYDBERG
+from aiida_redoxmlp.runners.jobs import PROGRESS_FILE
+from aiida_redoxmlp.runners.training_progress import TrainingProgress
 
-__all__ = ("watch_dynamics", "why_gone_wrong")
+__all__ = ("TRAINING_MONITOR", "watch_dynamics", "watch_training", "why_gone_wrong")
+
+TRAINING_MONITOR = "redoxmlp.train"
+"""Entry point of :func:`watch_training`."""
 
 _SHORTEST_TIME = 0.1
 """Time in ps that a run has for the drift of its first steps: an energy that wavers there is no drift yet."""
@@ -89,3 +95,24 @@ def _number(match: re.Match[str]) -> float:
         return float(match[1])
     except ValueError:
         return math.nan
+
+
+def watch_training(
+    node: orm.CalcJobNode, transport: Transport, maximum_growth: float = 100.0, patience: int = 10
+) -> CalcJobMonitorResult | None:
+    """Stop a training whose loss is no longer a number, or whose validation loss has grown and does not come back.
+
+    The exit code is the parser's ``ERROR_DIVERGED``.
+
+    Args:
+        node: the running calculation.
+        transport: an open connection to its computer.
+        maximum_growth: factor by which a validation loss may exceed the member's best.
+        patience: epochs in a row beyond it that are too many.
+
+    Returns:
+        What to do and why, or None to let it go on.
+    """
+    _, text, _ = transport.exec_command_wait(f"cat {quote(f'{node.get_remote_workdir()}/{PROGRESS_FILE}')}")
+    reason = TrainingProgress(text).why_diverged(maximum_growth, patience)
+    return None if reason is None else CalcJobMonitorResult(message=reason, override_exit_code=False)

@@ -62,6 +62,7 @@ class RunnerCalculation(CalcJob):
             message="The job's output cannot be read: {reason}",
             invalidates_cache=True,
         )
+        spec.exit_code(303, "ERROR_NO_GPU", message="The job found no GPU: {reason}", invalidates_cache=True)
 
     @abstractmethod
     def write_job(self, folder: Folder) -> BaseModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from aiida import orm
+from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import require_consistent_start
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError, explain
-from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, TrainJob
+from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER, MODEL_FOLDER, VALIDATION_FILE, TrainJob
 
 __all__ = ("TrainCalculation",)
 
@@ -54,6 +55,33 @@ def _validate_settings(node: orm.Dict | None, _: Any) -> str | None:
     except ValidationError as error:
         return explain(error, "settings")
     return None
+
+
+def _validate_inputs(inputs: Any, port: Any) -> str | None:
+    """Refuse what contradicts itself, and checkpoints out of reach, before a job waits in a queue for it."""
+    return _validate_start(inputs, port) or _validate_checkpoints(inputs, port)
+
+
+def _validate_checkpoints(inputs: Any, _: Any) -> str | None:
+    """Refuse checkpoints that are on another computer than the code."""
+    if "parent_folder" not in inputs or "code" not in inputs:
+        return None
+    where, wanted = inputs["parent_folder"].computer, inputs["code"].computer
+    if wanted is not None and where.uuid != wanted.uuid:
+        return (
+            f"The checkpoints of parent_folder are on {where.label}, but the code runs on {wanted.label}; take a code "
+            f"on {where.label} or train from the start."
+        )
+    return None
+
+
+_RECOVERABLE = (
+    (400, "ERROR_OUT_OF_WALLTIME", "The job reached its wall time limit {reached}."),
+    (410, "ERROR_OUT_OF_MEMORY", "The job ran out of memory {reached}: {reason}"),
+    (420, "ERROR_NODE_FAILURE", "The job's node failed {reached}."),
+    (430, "ERROR_KILLED", "The job was stopped before it was done, {reached}: {reason}"),
+)
+"""Exit codes of jobs whose training can go on from its checkpoints."""
 
 
 class TrainCalculation(RunnerCalculation):
@@ -99,7 +127,13 @@ class TrainCalculation(RunnerCalculation):
             required=False,
             help="Frames to keep in mind, for the mode `replay`.",
         )
-        spec.inputs.validator = _validate_start
+        spec.input(
+            "parent_folder",
+            valid_type=orm.RemoteData,
+            required=False,
+            help="Folder of a job that was stopped, on the same computer: training goes on from its checkpoints.",
+        )
+        spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.train")
         spec.output("model", valid_type=ModelData, help="The committee.")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.jobs.TrainOutput`.")
@@ -109,11 +143,24 @@ class TrainCalculation(RunnerCalculation):
             help="Learning curves: one array a quantity, one row an epoch.",
         )
         spec.exit_code(310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True)
+        for status, name, message in _RECOVERABLE:
+            spec.exit_code(status, name, message=message, invalidates_cache=True)
 
     @property
     def retrieve_list(self) -> list[Any]:
-        """The model's folder."""
-        return [MODEL_FOLDER]
+        """The model's folder, and the predictions for the frames held out."""
+        return [MODEL_FOLDER, VALIDATION_FILE]
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the input files, and bring checkpoints in where there are some."""
+        calc_info = super().prepare_for_submission(folder)
+        if "parent_folder" in self.inputs:
+            parent = self.inputs.parent_folder
+            source = f"{parent.get_remote_path()}/{CHECKPOINT_FOLDER}"
+            calc_info.remote_copy_list = [(parent.computer.uuid, source, CHECKPOINT_FOLDER)]
+        else:  # whoever goes on from here finds the folder, however early this job is stopped
+            folder.get_subfolder(CHECKPOINT_FOLDER, create=True)
+        return calc_info
 
     def write_job(self, folder: Folder) -> TrainJob:
         """Write the dataset file and return the typed input."""

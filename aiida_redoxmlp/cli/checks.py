@@ -11,6 +11,7 @@ from aiida_pseudo.data.pseudo.upf import UpfData
 from ase import Atoms
 
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
+from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.neighbours import split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
@@ -18,7 +19,7 @@ from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, count_dis
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
 from aiida_redoxmlp.redox.symmetry import site_permutations
 
-__all__ = ("check_physics", "check_projectors", "check_same_computer", "chosen_pattern")
+__all__ = ("check_physics", "check_projectors", "check_resources", "check_same_computer", "chosen_pattern")
 
 _MOST_LISTED = 6
 _MOST_ENUMERATED = 2000
@@ -117,3 +118,32 @@ def check_same_computer(codes: Sequence[orm.AbstractCode]) -> None:
     if len(set(where.values())) > 1:
         told = " and ".join(f"{code} on {computer}" for code, computer in where.items())
         raise InputError(f"hp.x reads the files of pw.x in place, but {told}; choose codes on one computer.")
+
+
+def check_resources(code: orm.AbstractCode, resources: Resources, key: str) -> None:
+    """Check that the scheduler of a code's computer can be asked for what its jobs are to get.
+
+    Args:
+        code: the code of the jobs.
+        resources: what they ask for.
+        key: name of the section that says so.
+
+    Raises:
+        InputError: for GPUs where there is no SLURM, and for a partition or the like where there is no scheduler.
+    """
+    computer = code.computer
+    if computer is None:
+        return
+    scheduler = computer.scheduler_type
+    where = f"the computer {computer.label} of the code {code.full_label} has the scheduler {scheduler}"
+    if resources.gpus and scheduler != "core.slurm":
+        raise InputError(
+            f"{key}.gpus is {resources.gpus}, but {where}, and only core.slurm is asked for GPUs here; leave gpus out "
+            "(a job takes a GPU that it finds) or choose a code on a SLURM computer."
+        )
+    asked = [name for name in ("partition", "account", "qos", "memory_gb") if getattr(resources, name) is not None]
+    if asked and scheduler == "core.direct":
+        raise InputError(
+            f"{key}.{asked[0]} is {getattr(resources, asked[0])!r}, but {where}, which knows no such thing; leave it "
+            "out or choose a code on another computer."
+        )

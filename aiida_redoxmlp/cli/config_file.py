@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from aiida_redoxmlp.cli.material_config import MaterialConfig
+from aiida_redoxmlp.cli.resources_config import Section
 from aiida_redoxmlp.errors import ConfigurationError, explain
 
 __all__ = ("load_config",)
 
-_Config = TypeVar("_Config", bound=MaterialConfig)
+_Config = TypeVar("_Config", bound=Section)
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -37,7 +37,7 @@ def load_config(path: Path, model: type[_Config]) -> _Config:
     """Read and validate a configuration file.
 
     Args:
-        path: YAML file; the structure in it is relative to it.
+        path: YAML file; the files it names are relative to it.
         model: what the file should hold.
 
     Raises:
@@ -55,7 +55,7 @@ def load_config(path: Path, model: type[_Config]) -> _Config:
         config = model.model_validate(content)
     except ValidationError as error:
         raise ConfigurationError(explain(error, str(path)) + _suggestions(error, model)) from error
-    return config.model_copy(update={"structure": path.parent / config.structure})
+    return cast("_Config", config.relative_to(path.parent))
 
 
 def _suggestions(error: ValidationError, model: type[BaseModel]) -> str:

@@ -11,7 +11,13 @@ from aiida.engine import ProcessBuilder
 from pydantic import ValidationError
 
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
-from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_same_computer, chosen_pattern
+from aiida_redoxmlp.cli.checks import (
+    check_physics,
+    check_projectors,
+    check_resources,
+    check_same_computer,
+    chosen_pattern,
+)
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.material_config import MaterialConfig
@@ -21,7 +27,7 @@ from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
 from aiida_redoxmlp.workchains.dynamics import DynamicsWorkChain
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 
-__all__ = ("campaign_builder", "dynamics_builder", "hubbard_builder", "load_code")
+__all__ = ("built", "campaign_builder", "dynamics_builder", "hubbard_builder", "load_code")
 
 
 def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
@@ -38,12 +44,17 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
     if config.computes_hubbard:
         hp_code = load_code(config.codes.hp, "set hubbard.self_consistent to false to use U and V as they are given")
         check_same_computer((pw_code, hp_code))
+        check_resources(hp_code, config.resources.hp, "resources.hp")
+    runner_code = load_code(config.codes.redoxmlp)
+    check_resources(pw_code, config.resources.dft, "resources.dft")
+    check_resources(runner_code, config.resources.training, "resources.training")
+    training = config.resources.training.device_for(config.overrides.get("training", {}))
     builder = _made(
         CampaignWorkChain,
-        config,
+        config.model_copy(update={"overrides": {**config.overrides, "training": training}}),
         pw_code=pw_code,
         hp_code=hp_code,
-        runner_code=load_code(config.codes.redoxmlp),
+        runner_code=runner_code,
         structure=structure,
         dft_options=config.resources.dft.options(),
         hp_options=config.resources.hp.options(),
@@ -65,6 +76,8 @@ def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
     structure = hubbard_structure(atoms, config.hubbard)
     pw_code, hp_code = load_code(config.codes.pw), load_code(config.codes.hp)
     check_same_computer((pw_code, hp_code))
+    check_resources(pw_code, config.resources.dft, "resources.dft")
+    check_resources(hp_code, config.resources.hp, "resources.hp")
     builder = _made(
         HubbardWorkChain,
         config,
@@ -89,10 +102,12 @@ def dynamics_builder(config: DynamicsRunConfig) -> ProcessBuilder:
     check_physics(config, atoms)
     wishes: Sequence[list[int] | None] = config.patterns or [None]
     patterns = [chosen_pattern(config.redox, atoms, wish, "patterns") for wish in wishes]
+    code = load_code(config.codes.pw)
+    check_resources(code, config.resources.dft, "resources.dft")
     builder = _made(
         DynamicsWorkChain,
         config.model_copy(update={"overrides": config.laid_over()}),
-        code=load_code(config.codes.pw),
+        code=code,
         structure=hubbard_structure(atoms, config.hubbard),
         patterns=patterns,
         options=config.resources.dft.options(),
@@ -123,27 +138,40 @@ def load_code(label: str, otherwise: str = "") -> orm.AbstractCode:
 
 
 def _made(work_chain: Any, config: MaterialConfig, **inputs: Any) -> Any:
+    """Return the builder of a work chain on a material; see :func:`built`."""
+    return built(
+        work_chain,
+        config.material,
+        redox=config.redox.model_dump(mode="json"),
+        pseudo_family=config.pseudo_family,
+        protocol=config.protocol,
+        overrides=config.overrides,
+        magnetic_order=config.magnetic_order,
+        **inputs,
+    )
+
+
+def built(work_chain: Any, label: str, *, source: str = "overrides", **inputs: Any) -> Any:
     """Return a work chain's builder whose inputs were checked as a whole, as a submission would.
+
+    Args:
+        work_chain: the class.
+        label: label of the process.
+        source: the key that a setting which is not allowed is told to be of.
+        inputs: passed to its ``get_builder_from_protocol``.
 
     Raises:
         InputError: with what the protocols, the ports or the process say of the inputs.
     """
     try:
-        builder = work_chain.get_builder_from_protocol(
-            redox=config.redox.model_dump(mode="json"),
-            pseudo_family=config.pseudo_family,
-            protocol=config.protocol,
-            overrides=config.overrides,
-            magnetic_order=config.magnetic_order,
-            **inputs,
-        )
+        builder = work_chain.get_builder_from_protocol(**inputs)
     except InputError:
         raise
     except ValidationError as error:
-        raise ConfigurationError(explain(error, "overrides")) from error
+        raise ConfigurationError(explain(error, source)) from error
     except (TypeError, ValueError) as error:  # what AiiDA's data types and ports raise when a value is set
         raise ConfigurationError(f"overrides: {str(error).removeprefix('invalid attribute value ')}") from error
-    builder.metadata.label = config.material
+    builder.metadata.label = label
     ports = work_chain.spec().inputs
     refused = ports.validate(ports.pre_process(builder._inputs(prune=True)))  # noqa: SLF001 - no public way
     if refused is not None:

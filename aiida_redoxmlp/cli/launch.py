@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from aiida import orm
@@ -17,10 +17,12 @@ from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.hubbard_table import hubbard_table
 from aiida_redoxmlp.cli.inputs import campaign_builder, dynamics_builder, hubbard_builder
-from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.profile import ensure_daemon, ensure_profile
 from aiida_redoxmlp.cli.reports import write_report_of
+from aiida_redoxmlp.cli.train_config import TrainRunConfig
+from aiida_redoxmlp.cli.train_inputs import train_builder
 from aiida_redoxmlp.cli.watch import watch
+from aiida_redoxmlp.dataset.label_checks import warn_of_labels
 
 __all__ = ("launch",)
 
@@ -30,10 +32,22 @@ def launch() -> None:
     """Launch a workflow from a YAML file."""
 
 
+class _Config(Protocol):
+    """What the configuration of every launch has."""
+
+    @property
+    def material(self) -> str: ...
+
+    @property
+    def protocol(self) -> str: ...
+
+
+_output = click.option("--output", type=click.Path(path_type=Path), help="Folder for the report; needs waiting.")
+
+
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that every launch has."""
     for option in (
-        click.option("--output", type=click.Path(path_type=Path), help="Folder for the report; needs waiting."),
         click.option("--no-wait", is_flag=True, help="Submit and return."),
         click.option("--dry-run", is_flag=True, help="Check everything, submit nothing."),
         click.option("--config", type=click.Path(path_type=Path), required=True, help="YAML file."),
@@ -43,6 +57,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @launch.command()
+@_output
 @_options
 def campaign(config: Path, **options: Any) -> None:
     """Label, train, search and check: the main job."""
@@ -54,6 +69,7 @@ def campaign(config: Path, **options: Any) -> None:
 
 
 @launch.command()
+@_output
 @_options
 def hubbard(config: Path, **options: Any) -> None:
     """Compute U and V by linear response until they agree with themselves, keeping the redox pattern."""
@@ -67,6 +83,7 @@ def hubbard(config: Path, **options: Any) -> None:
 
 
 @launch.command()
+@_output
 @_options
 def dynamics(config: Path, **options: Any) -> None:
     """Run DFT+U+V molecular dynamics and read the oxidation states of every step."""
@@ -83,14 +100,34 @@ def dynamics(config: Path, **options: Any) -> None:
         )
 
 
+@launch.command()
+@_options
+def train(config: Path, **options: Any) -> None:
+    """Train a committee on a dataset that is there already."""
+    settings = load_config(config, TrainRunConfig)
+    ensure_profile()
+    builder: Any = train_builder(settings)
+    for warning in warn_of_labels(builder.job.dataset.frames):
+        click.echo(f"Warning: {warning}", err=True)
+    node = _run(builder, settings, config, **options)
+    if node is not None:
+        report = node.outputs.report.get_dict()
+        energy, force = report["energy_mae_ev_per_atom"], report["force_mae_ev_per_angstrom"]
+        click.echo(
+            f"{settings.material}: a committee of {len(report['seeds'])}, ModelData<{node.outputs.model.pk}>; on the "
+            f"frames held out for early stopping, mean absolute errors are {1000 * energy:.3g} meV per atom and "
+            f"{1000 * force:.3g} meV/Å."
+        )
+
+
 def _run(
     builder: ProcessBuilder,
-    settings: MaterialConfig,
+    settings: _Config,
     config: Path,
     *,
     dry_run: bool,
     no_wait: bool,
-    output: Path | None,
+    output: Path | None = None,
 ) -> orm.ProcessNode | None:
     """Submit a builder and watch it; the process when it succeeded, None when it was not waited for.
 

@@ -62,3 +62,7 @@ class MaterialConfig(Section):
     overrides: dict[str, Any] = Field(
         default_factory=dict, description="Settings laid over the protocol's, with the protocol files' keys."
     )
+
+    def relative_to(self, folder: Path) -> MaterialConfig:
+        """Return the configuration with its structure beside it."""
+        return self.model_copy(update={"structure": folder / self.structure})

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ("Resources", "Section")
+
+_KIB_IN_A_GIB = 1024**2
 
 
 class Section(BaseModel):
     """A section of a configuration file: no unknown keys, no later changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def relative_to(self, folder: Path) -> Section:  # noqa: ARG002 - for those that name files
+        """Return the section with the files that it names taken as relative to a folder."""
+        return self
 
 
 class Resources(Section):
@@ -24,8 +31,22 @@ class Resources(Section):
     walltime_s: int | None = Field(None, ge=60, description="Wall time limit in seconds.")
     partition: str | None = Field(None, description="Partition (queue) of the scheduler.")
     account: str | None = Field(None, description="Account that the scheduler charges.")
-    gpus: int = Field(0, ge=0, description="GPUs a job, asked for with SLURM's --gres.")
-    gpu_type: str | None = Field(None, description="GPU type as the cluster names it, such as h100.")
+    qos: str | None = Field(None, description="Quality of service, where the scheduler has several.")
+    memory_gb: float | None = Field(None, gt=0, description="Memory a node in GB (of 1024³ bytes); not that of a GPU.")
+    gpus: int = Field(0, ge=0, description="GPUs a node, asked for with SLURM's --gres.")
+    gpu_type: str | None = Field(
+        None, pattern=r"^[\w.-]+$", description="GPU type as the cluster names it, such as h100; needs `gpus`."
+    )
+
+    @model_validator(mode="after")
+    def _gpus_of_a_type_are_counted(self) -> Resources:
+        if self.gpu_type is not None and not self.gpus:
+            raise ValueError(f"gpu_type is {self.gpu_type!r}, but gpus is 0; give the number of GPUs as well")
+        return self
+
+    def device_for(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return training settings that insist on a GPU where one is asked for, unless they name a device."""
+        return {"device": "cuda", **settings} if self.gpus else settings
 
     def options(self) -> dict[str, Any]:
         """Return AiiDA's scheduler options."""
@@ -44,6 +65,10 @@ class Resources(Section):
             options["queue_name"] = self.partition
         if self.account is not None:
             options["account"] = self.account
+        if self.qos is not None:
+            options["qos"] = self.qos
+        if self.memory_gb is not None:
+            options["max_memory_kb"] = round(self.memory_gb * _KIB_IN_A_GIB)
         if self.gpus:
             kind = f"{self.gpu_type}:" if self.gpu_type else ""
             options["custom_scheduler_commands"] = f"#SBATCH --gres=gpu:{kind}{self.gpus}"

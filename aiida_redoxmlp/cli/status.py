@@ -7,6 +7,7 @@ from aiida import orm
 from rich.console import Console
 from rich.table import Table
 
+from aiida_redoxmlp.cli.learning import learning_table
 from aiida_redoxmlp.cli.profile import load_process
 from aiida_redoxmlp.cli.reports import REPORTED
 from aiida_redoxmlp.cli.watch import describe
@@ -20,9 +21,10 @@ __all__ = ("status",)
 def status(process: str | None) -> None:
     """Show the process tree of PROCESS (PK or UUID), by default the latest.
 
-    PROCESS is a campaign or a self-consistent calculation of Hubbard parameters.
+    PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics or a training. Of
+    trainings there is a line for each committee member, with its last epoch, also while its job runs.
     """
-    node = load_process(process, REPORTED)
+    node = load_process(process, (*REPORTED, "TrainWorkChain"))
     table = Table(title=f"{node.label or node.process_label} <{node.pk}>: {describe(node)}", title_justify="left")
     for heading in ("stage", "process", "state", "time / s"):
         table.add_column(heading, justify="right" if heading.startswith("time") else "left")
@@ -35,4 +37,7 @@ def status(process: str | None) -> None:
                 describe(called),
                 f"{seconds:.0f}",
             )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if (learning := learning_table(node)) is not None:
+        console.print(learning)

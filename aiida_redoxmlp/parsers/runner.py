@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 
 from aiida_redoxmlp.calculations.runner import STDERR_FILE
 from aiida_redoxmlp.errors import explain
+from aiida_redoxmlp.runners.command import SAYS_NO_GPU, SAYS_REFUSED
 from aiida_redoxmlp.runners.jobs import OUTPUT_FILE
 
 __all__ = ("RunnerParser",)
 
 _Output = TypeVar("_Output", bound=BaseModel)
-_INPUT_REFUSED = "Error: "
 
 
 class RunnerParser(Parser):
@@ -33,22 +33,28 @@ class RunnerParser(Parser):
     def explain_missing_output(self) -> ExitCode:
         """Return the exit code that tells what the program said last."""
         last = self.last_words()
-        if last.startswith(_INPUT_REFUSED):
-            return self.exit("ERROR_INPUT_REFUSED", last.removeprefix(_INPUT_REFUSED))
+        if last.startswith(SAYS_REFUSED):
+            return self.exit("ERROR_INPUT_REFUSED", last.removeprefix(SAYS_REFUSED))
+        if last.startswith(SAYS_NO_GPU):
+            return self.exit("ERROR_NO_GPU", last.removeprefix(SAYS_NO_GPU))
         return self.exit("ERROR_OUTPUT_MISSING", last or "nothing")
 
-    def exit(self, label: str, reason: str) -> ExitCode:
+    def exit(self, label: str, reason: str, **more: str) -> ExitCode:
         """Return an exit code of the calculation with its reason filled in."""
         code: ExitCode = self.exit_codes[label]
-        return code.format(reason=reason)
+        return code.format(reason=reason, **more)
 
     def last_words(self) -> str:
         """The last line the program wrote to its standard error, not counting source lines of a traceback."""
-        if STDERR_FILE not in self.retrieved.base.repository.list_object_names():
-            return ""
-        text = self.retrieved.base.repository.get_object_content(STDERR_FILE, "r")
-        lines = [line for line in text.splitlines() if line.strip() and not line[0].isspace()]
+        lines = [line for line in self.read_text(STDERR_FILE).splitlines() if line.strip() and not line[0].isspace()]
         return lines[-1] if lines else ""
+
+    def read_text(self, name: str | None) -> str:
+        """Return a retrieved file's text; empty where there is none."""
+        if name is None or name not in self.retrieved.base.repository.list_object_names():
+            return ""
+        text: str = self.retrieved.base.repository.get_object_content(name, "rb").decode(errors="replace")
+        return text
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Parse the retrieved files."""

@@ -148,10 +148,14 @@ class CampaignGraph(ProcessGraph):
         """The labels of one stage, by number."""
         return tuple(label for label in self.labels if label.stage == stage)
 
-    def job(self, name: str) -> orm.CalcJobNode | None:
-        """Return the job the campaign called ``name``, such as ``train``, or None."""
+    def job(self, name: str) -> orm.CalcJobNode | orm.WorkChainNode | None:
+        """Return the job the campaign called ``name``, or the work chain of such jobs, such as ``train``, or None."""
         for process in self.processes:
-            if process.depth == 0 and process.link_label == name and isinstance(process.node, orm.CalcJobNode):
+            if (
+                process.depth == 0
+                and process.link_label == name
+                and isinstance(process.node, orm.CalcJobNode | orm.WorkChainNode)
+            ):
                 return process.node
         return None
 

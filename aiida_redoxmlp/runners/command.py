@@ -25,6 +25,11 @@ __all__ = (
     "EXIT_REFUSED",
     "EXIT_UNEXPECTED",
     "JOBS",
+    "SAYS_DIVERGED",
+    "SAYS_INTERRUPTED",
+    "SAYS_NO_GPU",
+    "SAYS_OUT_OF_MEMORY",
+    "SAYS_REFUSED",
     "main",
 )
 
@@ -38,12 +43,18 @@ EXIT_OUT_OF_MEMORY = 4
 EXIT_NO_GPU = 5
 EXIT_INTERRUPTED = 6
 
+SAYS_REFUSED = "Error: "
+SAYS_DIVERGED = "Diverged: "
+SAYS_OUT_OF_MEMORY = "Out of memory: "
+SAYS_NO_GPU = "No GPU: "
+SAYS_INTERRUPTED = "Interrupted: "
+
 _ENDINGS: tuple[tuple[type[RedoxmlpError], str, int], ...] = (
-    (TrainingDivergedError, "Diverged", EXIT_DIVERGED),
-    (OutOfMemoryError, "Out of memory", EXIT_OUT_OF_MEMORY),
-    (NoGpuError, "No GPU", EXIT_NO_GPU),
-    (TrainingInterruptedError, "Interrupted", EXIT_INTERRUPTED),
-    (RedoxmlpError, "Error", EXIT_REFUSED),
+    (TrainingDivergedError, SAYS_DIVERGED, EXIT_DIVERGED),
+    (OutOfMemoryError, SAYS_OUT_OF_MEMORY, EXIT_OUT_OF_MEMORY),
+    (NoGpuError, SAYS_NO_GPU, EXIT_NO_GPU),
+    (TrainingInterruptedError, SAYS_INTERRUPTED, EXIT_INTERRUPTED),
+    (RedoxmlpError, SAYS_REFUSED, EXIT_REFUSED),
 )
 
 
@@ -62,14 +73,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         importlib.import_module(f"aiida_redoxmlp.runners.{chosen.job}").run(chosen.folder)
     except RedoxmlpError as error:
-        kind, code = next((kind, code) for one, kind, code in _ENDINGS if isinstance(error, one))
-        return _tell(kind, error, code)
-    except Exception:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+        says, code = next((says, code) for kind, says, code in _ENDINGS if isinstance(error, kind))
+        return _tell(says, error, code)
+    except Exception as error:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+        if _ran_out_of_memory(error):
+            return _tell(SAYS_OUT_OF_MEMORY, error, EXIT_OUT_OF_MEMORY)
         traceback.print_exc()
         return EXIT_UNEXPECTED
     return 0
 
 
-def _tell(kind: str, error: RedoxmlpError, code: int) -> int:
-    sys.stderr.write(f"{kind}: {' '.join(str(error).split())}\n")
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the machine or on its GPU; engines' packages have errors of their own for that."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+def _tell(kind: str, error: Exception, code: int) -> int:
+    sys.stderr.write(f"{kind}{' '.join(str(error).split()) or 'no more can be told'}\n")
     return code

@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from aiida_redoxmlp.engines.settings import TrainingSettings
 
 __all__ = (
+    "CHECKPOINT_FOLDER",
     "INPUT_FILE",
     "MODEL_FOLDER",
     "OUTPUT_FILE",
     "PROGRESS_FILE",
+    "VALIDATION_FILE",
     "CalibrationOutput",
     "EvaluateJob",
     "EvaluateOutput",
@@ -35,6 +37,9 @@ INPUT_FILE = "input.json"
 OUTPUT_FILE = "output.json"
 PROGRESS_FILE = "progress.jsonl"
 MODEL_FOLDER = "model"
+VALIDATION_FILE = "validation.npz"
+CHECKPOINT_FOLDER = "checkpoints"
+"""Put an interrupted training's folder of this name into a new job's folder, and the training goes on from there."""
 
 
 class _JobFile(BaseModel):

@@ -9,32 +9,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.label_checks import check_labels, warn_of_labels
 from aiida_redoxmlp.dataset.split import split_tail
-from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.fine_tuning import require_consistent_start
 from aiida_redoxmlp.engines.registry import get_engine
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.runners.held_out import HeldOutPredictions
 from aiida_redoxmlp.runners.job_files import read_job, write_output
-from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, TrainJob, TrainOutput
+from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER, MODEL_FOLDER, VALIDATION_FILE, TrainJob, TrainOutput
 from aiida_redoxmlp.runners.progress import ProgressLog
 
-__all__ = ("CHECKPOINT_FOLDER", "run")
-
-CHECKPOINT_FOLDER = "checkpoints"
-"""Put an interrupted job's folder of this name into a new job's folder, and the training goes on from there."""
+__all__ = ("run",)
 
 
 def run(folder: Path) -> None:
     """Run the training job in a folder.
 
     Reads ``input.json`` and the dataset, holds out the tail of every trajectory for early stopping, and writes
-    ``progress.jsonl`` (a line an epoch and member), ``checkpoints``, ``model`` and ``output.json``.
+    ``progress.jsonl`` (a line an epoch and member), ``checkpoints``, ``model``, ``validation.npz`` (the predictions for
+    what was held out) and ``output.json``.
 
     Raises:
         InputError: if an input is missing or holds what is not allowed, labels are missing or mixed, or fewer than two
@@ -66,6 +62,7 @@ def run(folder: Path) -> None:
             "n_training_frames": len(training),
             "n_validation_frames": len(validation),
             "n_members": len(job.settings.seeds),
+            "seeds": list(job.settings.seeds),
             "max_epochs": job.settings.max_epochs,
         }
     )
@@ -83,7 +80,9 @@ def run(folder: Path) -> None:
     if model_folder.exists():
         shutil.rmtree(model_folder)  # left by a run of this job that was killed while it saved
     result.potential.save(model_folder)
-    energy_mae, force_mae = _validation_errors(result.potential, validation)
+    predictions = HeldOutPredictions.of(result.potential, validation)
+    predictions.write(folder / VALIDATION_FILE)
+    energy_mae, force_mae = predictions.energy_mae, predictions.force_mae
     output = TrainOutput(
         engine=engine.name,
         encoding=result.potential.encoding.name,
@@ -132,15 +131,6 @@ def _replay_frames(folder: Path, job: TrainJob) -> tuple[Frame, ...]:
     if not trusted:
         raise InputError(f"{job.replay} has {len(frames)} frames of which none can be trusted; give others to replay.")
     return trusted
-
-
-def _validation_errors(potential: CommitteePotential, validation: Sequence[Frame]) -> tuple[float, float]:
-    """Mean absolute errors of the committee's mean: eV per atom and eV/Å."""
-    results = potential.evaluate([frame.configuration for frame in validation])
-    pairs = list(zip(results, validation, strict=True))
-    energies = [abs(result.energy - frame.energy) / len(frame.configuration) for result, frame in pairs]
-    forces = np.concatenate([np.abs(result.mean_forces - frame.forces).ravel() for result, frame in pairs])
-    return float(np.mean(energies)), float(forces.mean())
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.folders import SandboxFolder
+from aiida.engine import run_get_node
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
 
+from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.runners.jobs import TrainJob
+from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 
 @pytest.fixture
@@ -62,3 +65,51 @@ def test_repeated_seeds_are_refused(inputs):
     inputs["settings"] = orm.Dict({"seeds": [1, 1]})
     with SandboxFolder() as folder, pytest.raises(ValueError, match="repeat"):
         prepare(inputs, folder)
+
+
+def test_a_job_that_goes_on_takes_the_checkpoints_and_nothing_else(inputs, aiida_localhost):
+    with SandboxFolder() as folder:
+        assert not prepare(inputs, folder).remote_copy_list
+        assert Path(folder.get_abs_path("checkpoints")).is_dir()
+    inputs["parent_folder"] = orm.RemoteData(computer=aiida_localhost, remote_path="/scratch/before")
+    with SandboxFolder() as folder:
+        info = prepare(inputs, folder)
+        assert not Path(folder.get_abs_path("checkpoints")).exists()
+    assert info.remote_copy_list == [(aiida_localhost.uuid, "/scratch/before/checkpoints", "checkpoints")]
+    assert not info.remote_symlink_list
+
+
+def test_checkpoints_on_another_computer_are_refused(inputs, aiida_computer):
+    elsewhere = aiida_computer(label="elsewhere", hostname="elsewhere")
+    inputs["parent_folder"] = orm.RemoteData(computer=elsewhere, remote_path="/scratch/before")
+    with SandboxFolder() as folder, pytest.raises(ValueError, match="are on elsewhere, but the code runs on localhost"):
+        prepare(inputs, folder)
+
+
+def test_the_job_runs_in_a_container_with_a_gpu(inputs, aiida_computer, tmp_path, monkeypatch):
+    computer = aiida_computer(label="cluster", scheduler_type="core.slurm", transport_type="core.local")
+    computer.configure()
+    inputs["code"] = orm.ContainerizedCode(
+        label="redoxmlp-container",
+        computer=computer,
+        image_name="redoxmlp.sif",
+        filepath_executable="/opt/redoxmlp/bin/redoxmlp-run",
+        engine_command="apptainer exec --nv --bind $PWD:$PWD {image_name}",
+    ).store()
+    resources = Resources(partition="gpu", gpus=1, gpu_type="h100", memory_gb=32, walltime_s=3600, account="mine")
+    builder = TrainWorkChain.get_builder_from_protocol(
+        inputs["code"], inputs["dataset"], protocol="fast", options=resources.options()
+    )
+    inputs = builder.job._inputs(prune=True)
+    inputs["metadata"].update(dry_run=True, store_provenance=False)
+    monkeypatch.chdir(tmp_path)
+    run_get_node(CalculationFactory("redoxmlp.train"), **inputs)
+    (script,) = tmp_path.glob("submit_test/*/_aiidasubmit.sh")
+    lines = script.read_text().splitlines()
+    for wanted in ("--gres=gpu:h100:1", "--partition=gpu", "--account=mine", "--mem=32768", "--time=01:00:00"):
+        assert f"#SBATCH {wanted}" in lines
+    (run,) = [line for line in lines if "redoxmlp-run" in line]
+    assert "apptainer" in run
+    assert "'--nv'" in run
+    assert "'redoxmlp.sif'" in run
+    assert "'/opt/redoxmlp/bin/redoxmlp-run' 'train'" in run

@@ -78,6 +78,25 @@ def test_gpus_become_a_gres_request():
     assert options["environment_variables"]["OMP_NUM_THREADS"] == "4"
 
 
+def test_memory_account_and_quality_of_service_are_the_schedulers():
+    options = Resources(memory_gb=1.5, account="mine", qos="long").options()
+    assert options["max_memory_kb"] == 1536 * 1024
+    assert (options["account"], options["qos"]) == ("mine", "long")
+    assert "custom_scheduler_commands" not in options
+
+
+def test_a_gpu_type_without_a_number_is_refused(tmp_path, content):
+    content["resources"] = {"training": {"gpu_type": "h100"}}
+    with pytest.raises(ConfigurationError, match=r"resources\.training: gpu_type is 'h100', but gpus is 0; give the"):
+        load_config(write(tmp_path, content), CampaignConfig)
+
+
+def test_who_asks_for_a_gpu_insists_on_it_unless_a_device_is_named():
+    assert Resources(gpus=1).device_for({"max_epochs": 3}) == {"device": "cuda", "max_epochs": 3}
+    assert Resources(gpus=1).device_for({"device": "cpu"}) == {"device": "cpu"}
+    assert Resources().device_for({}) == {}
+
+
 @pytest.mark.parametrize(
     ("protocol", "wish", "computes"),
     [("demo", None, False), ("balanced", None, True), ("demo", True, True), ("balanced", False, False)],

@@ -66,6 +66,8 @@ def test_every_command_has_help(invoke):
         ({"overrides": {"trainig": {}}}, "'trainig' of the workflow campaign is not known"),
         ({"protocl": "demo"}, "'protocl' is not known"),
         ({"protocol": "fast"}, "or set hubbard.self_consistent to false"),
+        ({"resources": {"training": {"gpus": 1}}}, "has the scheduler core.direct, and only core.slurm is asked for"),
+        ({"resources": {"dft": {"partition": "cpu"}}}, "resources.dft.partition is 'cpu', but the computer localhost"),
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_is_submitted(invoke, config, codes, changes, told):

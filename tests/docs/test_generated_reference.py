@@ -19,6 +19,7 @@ from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings, Segment
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
@@ -38,8 +39,8 @@ def yaml_keys(content, known, parent=""):
 
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
-    configs = {"hubbard": HubbardRunConfig, "dynamics": DynamicsRunConfig}
-    config = configs.get(example.name.partition("-")[0], CampaignConfig)
+    configs = {"hubbard": HubbardRunConfig, "dynamics": DynamicsRunConfig, "train": TrainRunConfig}
+    config = configs.get(example.stem.partition("-")[0], CampaignConfig)
     known = model_keys(config)
     tables = {"": model_table(config)}
     for model, keys in sections_below(config).items():
@@ -56,6 +57,7 @@ def test_the_configuration_page_shows_every_file_with_its_sections():
     assert "campaign_config:CampaignConfig\n:nested:" in page
     assert "hubbard_config:HubbardRunConfig\n:nested:" in page
     assert "dynamics_config:DynamicsRunConfig\n:nested:" in page
+    assert "train_config:TrainRunConfig\n:nested:" in page
 
 
 def test_the_command_line_page_shows_the_whole_tree():

@@ -19,7 +19,9 @@ from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings
+from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.workchains.protocols import load_protocol
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -152,11 +154,16 @@ def test_yaml_blocks_have_only_known_keys(content, request):
         moves = load_protocol("trajectory", dynamics.protocol, settings["trajectory"])["dynamics"]
         DynamicsSettings.model_validate(moves)
         return
+    if "how-to/training.md" in request.node.callspec.id:
+        training = TrainRunConfig.model_validate(given)
+        TrainingSettings.model_validate(load_protocol("train", training.protocol, training.laid_over())["settings"])
+        return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))
     config = CampaignConfig.model_validate({**example, **given})
     settings = load_protocol("campaign", config.protocol, config.overrides)
     load_protocol("label", config.protocol, settings["label"])
+    load_protocol("train", config.protocol, settings["committee"])
 
 
 def test_every_json_key_of_occupations_is_described():

@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {
     "molecular_dynamics": False,
     "test_fraction": 0.5,
     "n_check": 1,
-    "training": {"seeds": [1, 2], "max_epochs": 5, "patience": 5},
+    "training": {"seeds": [1, 2], "max_epochs": 5, "patience": 5, "device": "cpu"},
     "search": {"reduce_by_symmetry": False, "max_steps": 5},
 }
 """Overrides that make the demonstration as small as a whole campaign can be."""

@@ -123,7 +123,9 @@ class CampaignDraft(ProcessDraft):
     def train(self, *, failed: bool = False) -> None:
         """Add the trainings of both committees."""
         for name, level in (("train", 1.0), ("baseline", 2.5)):
-            job = self.process(orm.CalcJobNode, "TrainCalculation", self.node, name, {}, "redoxmlp.train")
+            chain = self.process(orm.WorkChainNode, "TrainWorkChain", self.node, name, {})
+            base = self.process(orm.WorkChainNode, "TrainBaseWorkChain", chain, "job_0", {})
+            job = self.process(orm.CalcJobNode, "TrainCalculation", base, "iteration_01", {}, "redoxmlp.train")
             epochs = np.arange(1.0, 41.0)
             history = orm.ArrayData()
             history.set_array("member", np.repeat([0.0, 1.0, 2.0], len(epochs)))
@@ -138,7 +140,9 @@ class CampaignDraft(ProcessDraft):
                 history.set_array(key, factor * curve)
             if failed:
                 self.create(job, history=history)
-                end(job, 310, "The training diverged: loss is not a number")
+                self.hand_over(chain, history=history)
+                for node in (job, base, chain):
+                    end(node, 310, "The training diverged: loss is not a number")
                 continue
             report = {
                 "best_epochs": [40, 35, 38],
@@ -146,9 +150,12 @@ class CampaignDraft(ProcessDraft):
                 "versions": {"mace-torch": "0.3.16", "torch": "2.13.0"},
             }
             model = orm.FolderData()
-            self.create(job, history=history, model=model, report=orm.Dict(report))
+            outputs = {"history": history, "model": model, "report": orm.Dict(report)}
+            self.create(job, **outputs)
+            self.hand_over(chain, **outputs)
             self.hand_over(self.node, **{"model" if name == "train" else "baseline": model})
-            end(job)
+            for node in (job, base, chain):
+                end(node)
 
     def evaluate(self) -> None:
         """Add the evaluations of both committees on the held-out frames, the baseline three times as wrong."""

@@ -19,6 +19,7 @@ from aiida_redoxmlp.workchains.campaign import CampaignWorkChain, _orbits_first
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.protocols import read_protocol
+from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 
 @pytest.fixture
@@ -135,9 +136,35 @@ def test_protocol_is_remembered_and_decides_the_settings(build):
     assert builder.check.pw.pw.parameters["CONTROL"]["calculation"] == "scf"
     assert builder.relax.seed["pre_distortion"] == 1.0
     assert builder.check.seed["pre_distortion"] == 0.0
-    assert builder.train.settings["encoding"] == "species"
-    assert builder.baseline.settings["encoding"] == "none"
+    assert builder.train.job.settings["encoding"] == "species"
+    assert builder.baseline.job.settings["encoding"] == "none"
+    assert builder.baseline.job.settings["seeds"] == [1, 2, 3]
     assert builder.relax.pw.accept_partial_relaxation.value is True
+
+
+def test_training_and_committee_are_laid_over_their_protocol(build):
+    builder = build(training={"seeds": [7, 8], "patience": 5}, committee={"members_per_job": 1, "max_restarts": 2})
+    for namespace in ("train", "baseline"):
+        settings = builder[namespace].job.settings
+        assert (settings["seeds"], settings["patience"], settings["max_epochs"]) == ([7, 8], 5, 60)
+        assert builder[namespace].members_per_job.value == 1
+        assert builder[namespace].max_iterations.value == 3
+    with pytest.raises(InputError, match="'members' of the workflow train is not known"):
+        build(committee={"members": 1})
+
+
+def test_both_committees_are_trained_on_the_training_frames(campaign, add_label, monkeypatch):
+    for states in ([2, 3], [3, 2]):
+        add_label("relax", states)
+    campaign.gather()
+    submitted = []
+    monkeypatch.setattr(campaign, "submit", lambda kind, **inputs: submitted.append((kind, inputs)) or campaign.node)
+    campaign.run_training()
+    assert [kind for kind, _ in submitted] == [TrainWorkChain, TrainWorkChain]
+    assert [inputs["metadata"]["call_link_label"] for _, inputs in submitted] == ["train", "baseline"]
+    assert {inputs["job"]["dataset"].pk for _, inputs in submitted} == {campaign.ctx.training_pk}
+    for kind, inputs in submitted:
+        assert kind.spec().inputs.validate(inputs) is None
 
 
 def test_unknown_setting_of_a_label_is_refused(build):

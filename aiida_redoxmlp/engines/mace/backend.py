@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -65,15 +66,19 @@ def choose_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` takes a GPU where there is one.
 
     Raises:
-        NoGpuError: if a GPU is asked for and torch sees none.
+        NoGpuError: for ``cuda`` where there is no GPU that torch can use.
     """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        built = "sees none" if torch.version.cuda else "is installed without CUDA"
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] == "cuda" and not torch.cuda.is_available():
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPUs only"
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise NoGpuError(
-            f"The device is 'cuda', but torch {built} here; ask the scheduler for a GPU, or set device: auto."
+            f"The device 'cuda' was asked for, but torch {torch.__version__} (built for {build}) finds no GPU on "
+            f"{platform.node()} (CUDA_VISIBLE_DEVICES is {visible!r}); ask the scheduler for one, install a torch "
+            "built for it, or set the device to 'auto' or 'cpu'."
         )
-    return torch.device(("cuda" if available else "cpu") if name == "auto" else name)
+    return torch.device(name)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,0 +1,61 @@
+"""From a validated training configuration to AiiDA nodes."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from aiida.engine import ProcessBuilder
+
+from aiida_redoxmlp.cli.checks import check_resources
+from aiida_redoxmlp.cli.inputs import built, load_code
+from aiida_redoxmlp.cli.profile import load_node
+from aiida_redoxmlp.cli.train_config import TrainRunConfig
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.dataset.file import read_dataset
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.workchains.train import TrainWorkChain
+
+__all__ = ("train_builder",)
+
+_FEWEST_FRAMES = 2
+
+
+def train_builder(config: TrainRunConfig) -> ProcessBuilder:
+    """Return the builder of a committee's training.
+
+    Raises:
+        InputError: one sentence on the first thing that cannot work.
+        OutputFormatError: if the dataset file is damaged.
+    """
+    code = load_code(config.codes.redoxmlp)
+    check_resources(code, config.resources.training, "resources.training")
+    builder = built(
+        TrainWorkChain,
+        config.material,
+        source="settings",
+        code=code,
+        dataset=_dataset(config),
+        protocol=config.protocol,
+        overrides=config.laid_over(),
+        options=config.resources.training.options(),
+    )
+    dataset, include_ambiguous = builder.job.dataset, builder.job.include_ambiguous.value
+    trusted = dataset.n_frames - (0 if include_ambiguous else dataset.n_ambiguous)
+    if trusted < _FEWEST_FRAMES:
+        raise InputError(
+            f"{config.dataset} has {dataset.n_frames} frames of which {trusted} can be trusted, and training needs "
+            f"{_FEWEST_FRAMES} or more; add labels or set overrides.include_ambiguous."
+        )
+    return cast("ProcessBuilder", builder)
+
+
+def _dataset(config: TrainRunConfig) -> DatasetData:
+    if (file := config.dataset_file) is not None:
+        return DatasetData.from_frames(read_dataset(file))
+    node = load_node(str(config.dataset))
+    if not isinstance(node, DatasetData):
+        raise InputError(
+            f"dataset is <{config.dataset}>, a {node.__class__.__name__} and not a dataset; give the PK, UUID or label "
+            "of a `redoxmlp.dataset` node, such as a work chain's output `dataset`."
+        )
+    return node
