@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
+from aiida_redoxmlp.errors import InputError
+
 _E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
 
@@ -52,7 +54,19 @@ _respect_thread_limit()
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` takes a GPU where there is one."""
+    """Return the device called ``name``; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        InputError: for an unknown name, or ``cuda`` where there is no GPU that torch can use.
+    """
+    kind = name.partition(":")[0]
+    if kind not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"There is no device {name!r}; the devices are auto, cpu and cuda.")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"There is no GPU here that torch {torch.__version__} can use; take the device auto or cpu, or run where "
+            "there is one."
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
