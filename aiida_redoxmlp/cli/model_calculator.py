@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -116,22 +117,21 @@ def _script(
     """Return the script; without states it has an example that fits the model."""
     known = ", ".join(species.label for species, _ in encoding.stand_ins)
     states, spins = given
-    arguments = [repr(model)]
+    arguments = [json.dumps(model)]
     if encoding.resolves_states:
-        arguments.append(f"oxidation_states={states if states is not None else _example(encoding)!r}")
+        arguments.append(f"oxidation_states={json.dumps(states or _example(encoding))}")
     if encoding.resolves_spins:
-        arguments.append(f"spins={spins if spins is not None else _example_spins(encoding)!r}")
+        arguments.append(f"spins={json.dumps(spins or _example_spins(encoding))}")
     arguments.append(f'device="{device}"')
     lines = [
-        "from ase.io import read",
-        *(["from ase.optimize import FIRE"] if relax else []),
+        f"from ase import io{', optimize' if relax else ''}",
         "",
         "from aiida_redoxmlp.data.calculator import load_calculator",
         "",
         f"# The model knows {known}; states are in the order of the structure's atoms.",
-        f'atoms = read("{structure or "structure.cif"}")',
+        f"atoms = io.read({json.dumps(str(structure or 'structure.cif'))})",
         f"atoms.calc = load_calculator({', '.join(arguments)})",
-        *([f"FIRE(atoms).run(fmax={fmax}, steps={steps})"] if relax else []),
+        *([f"optimize.FIRE(atoms).run(fmax={fmax}, steps={steps})"] if relax else []),
         'print(atoms.get_potential_energy(), atoms.calc.results["energy_std"])',
     ]
     return "\n".join(lines) + "\n"

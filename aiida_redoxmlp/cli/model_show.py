@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aiida_redoxmlp.cli.model_source import opened_model
 from aiida_redoxmlp.data.model import ModelData
@@ -57,7 +58,7 @@ def _print(content: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     training = dict(content["training"])
     settings = training.pop("settings", {})
-    facts = {
+    facts: dict[str, str] = {
         "engine": f"{content['engine']} ({_pairs(content['versions'])})",
         "encoding": content["encoding"],
         "embeddings": ", ".join(f"{one['name']} {one['lowest']}…{one['highest']}" for one in content["embeddings"]),
@@ -67,10 +68,11 @@ def _print(content: Mapping[str, Any]) -> None:
         "settings": _pairs({key: value for key, value in settings.items() if key != "architecture"}),
         **_node_facts(content["node"]),
     }
+    grid = Table.grid(padding=(0, 2))
     for name, fact in facts.items():
         if fact:
-            console.print(f"[bold]{name:<13}[/bold]", end="")
-            console.print(str(fact), markup=False)
+            grid.add_row(Text(name, style="bold"), Text(fact))
+    console.print(grid)
     console.print(_species_table(content["species"]))
     console.print(_member_table(content["members"]))
 
@@ -102,21 +104,23 @@ def _species_table(species: list[dict[str, Any]]) -> Table:
 
 def _member_table(members: list[dict[str, Any]]) -> Table:
     table = Table(title="Members", title_justify="left")
-    for heading in ("file", "seed", "best epoch", "numbers", "bytes", "sha256", "as saved"):
-        table.add_column(heading, justify="left" if heading in {"file", "sha256", "as saved"} else "right")
+    table.add_column("file", no_wrap=True)
+    for heading in ("seed", "epoch", "numbers", "bytes"):
+        table.add_column(heading, justify="right")
+    table.add_column("sha256", no_wrap=True)
     for member in members:
-        numbers = (member["best_epoch"], member["numbers"], member["size"])
+        numbers = (member["seed"], member["best_epoch"], member["numbers"], member["size"])
         table.add_row(
             member["file"],
-            str(member["seed"]),
             *("–" if number is None else f"{number:,}" for number in numbers),
-            f"{member['sha256'][:12]}…",
-            "yes" if member["matches"] else "NO",
+            f"{member['sha256'][:8]} {'as saved' if member['matches'] else 'DIFFERS'}",
         )
     return table
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
+    """Return names with their values."""
     return ", ".join(
-        f"{key} {json.dumps(value) if isinstance(value, list | dict) else value}" for key, value in values.items()
+        f"{name} {json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}"
+        for name, value in values.items()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def build_network(description: MaceDescription, *, seed: int | None = None) -> t
         "embedding_specs": _embedding_specs(encoding, architecture.embedding_width),
         **architecture.model_dump(include=set(_PASSED_ON)),
     }
-    with reproducible(description.dtype, seed):
+    with reproducible(description.dtype, seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript's remarks on e3nn's code
         network: torch.nn.Module = ScaleShiftMACE(**arguments)
     return network
 

@@ -82,14 +82,14 @@ def test_mace_calculates_the_same_energies_and_forces_from_the_model_files(
 def test_single_precision_loses_no_digits_of_the_energy_in_the_file(make_committee, tmp_path):
     from mace.calculators import MACECalculator  # noqa: PLC0415
 
-    committee = make_committee(dtype="float32")
+    committee = make_committee(dtype="float32").member(1)
     folder = exported(committee, tmp_path, "mace")
     atoms = CONFIGURATIONS[0].to_ase()
     atoms.numbers = committee.encoding.encode(CONFIGURATIONS[0])
-    atoms.calc = MACECalculator(str(folder / "member_1.model"), device="cpu", default_dtype="float64")
+    atoms.calc = MACECalculator(str(folder / "member_0.model"), device="cpu", default_dtype="float64")
     (ours,) = committee.evaluate(CONFIGURATIONS[:1])
     assert ours.energy < -3500
-    assert atoms.get_potential_energy() == pytest.approx(ours.energies[1], abs=1e-6)
+    assert atoms.get_potential_energy() == pytest.approx(ours.energy, abs=1e-6)
 
 
 def lammps_input(module, configuration, numbers):
@@ -150,7 +150,7 @@ def test_lammps_file_gives_our_energy_forces_and_virial(make_committee, tmp_path
 
 
 def test_lammps_input_has_a_type_a_species_with_the_real_masses(make_committee, tmp_path):
-    text = (exported(make_committee(), tmp_path, "lammps") / "in.lammps").read_text()
+    text = (exported(make_committee().member(0), tmp_path, "lammps") / "in.lammps").read_text()
     masses = [line.split() for line in text.splitlines() if line.startswith("mass ")]
     assert [(line[1], line[-1]) for line in masses] == [("1", "O2-"), ("2", "Mn2+"), ("3", "Mn3+")]
     assert [float(line[2]) for line in masses] == pytest.approx(atomic_masses[[8, 25, 25]])
@@ -159,9 +159,9 @@ def test_lammps_input_has_a_type_a_species_with_the_real_masses(make_committee, 
 
 @pytest.mark.parametrize("encoding", ["embedding", "embedding+spin"])
 def test_folding_an_embedding_into_numbers_changes_no_energy(make_committee, encoding):
-    committee = make_committee(encoding, num_interactions=3)
-    networks = tuple(fold_network(one, committee.description, "float64") for one in committee.networks)
-    folded = MaceCommittee(fold_description(committee.description), networks, committee.seeds)
+    committee = make_committee(encoding).member(0)
+    network = fold_network(committee.networks[0], committee.description, "float64")
+    folded = MaceCommittee(fold_description(committee.description), (network,), committee.seeds)
     assert folded.encoding.name == encoding.replace("embedding", "species")
     for one, other in zip(committee.evaluate(CONFIGURATIONS), folded.evaluate(CONFIGURATIONS), strict=True):
         np.testing.assert_allclose(other.energies, one.energies, atol=1e-9)
@@ -176,12 +176,12 @@ def test_spins_are_refused_by_files_that_are_evaluated_once(make_committee, tmp_
 
 def test_nuclear_charges_are_not_taken_from_stand_in_numbers(make_committee, tmp_path):
     with pytest.raises(InputError, match=r"repulsion of the nuclei.*export the format lammps"):
-        exported(make_committee(pair_repulsion=True), tmp_path, "torch-sim")
+        exported(make_committee(pair_repulsion=True).member(0), tmp_path, "torch-sim")
 
 
 def test_exported_model_file_is_a_foundation_model_again(make_committee, tmp_path):
-    committee = make_committee("none")
-    folder = exported(committee, tmp_path, "mace", member=0)
+    committee = make_committee("none").member(0)
+    folder = exported(committee, tmp_path, "mace")
     foundation = load_foundation(folder / "member_0.model", trusted=True)
     again = MaceCommittee(foundation.description, (foundation.network,), (0,))
     (ours,), (theirs,) = committee.evaluate(CONFIGURATIONS[:1]), again.evaluate(CONFIGURATIONS[:1])
@@ -189,7 +189,7 @@ def test_exported_model_file_is_a_foundation_model_again(make_committee, tmp_pat
 
 
 def test_example_beside_the_files_runs(make_committee, tmp_path, monkeypatch, capsys):
-    committee = make_committee("embedding")
+    committee = make_committee("embedding").member(0)
     folder = exported(committee, tmp_path, "mace")
     one = CONFIGURATIONS[0]
     monkeypatch.chdir(tmp_path)
