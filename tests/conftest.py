@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import settings
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.testing.toy import toy_frames
 
 settings.register_profile("redoxmlp", deadline=None)  # a busy machine is no failure
 settings.load_profile("redoxmlp")
@@ -108,6 +110,52 @@ def make_calculation(aiida_profile: Any, aiida_localhost: orm.Computer) -> Calla
         return node
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_committee() -> Callable[..., Any]:
+    """Factory of untrained MACE committees of two, as small as can be, that know the toy frames' species."""
+    pytest.importorskip("mace")
+    from aiida_redoxmlp.engines.encoding import Encoding  # noqa: PLC0415 - only with the engine's packages
+    from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture  # noqa: PLC0415
+    from aiida_redoxmlp.engines.mace.description import MaceDescription  # noqa: PLC0415
+    from aiida_redoxmlp.engines.mace.network import build_network  # noqa: PLC0415
+    from aiida_redoxmlp.engines.mace.potential import MaceCommittee  # noqa: PLC0415
+
+    @cache
+    def build(encoding: str, dtype: str, changes: tuple[tuple[str, Any], ...]) -> Any:
+        known = Encoding.for_configurations(encoding, (one.configuration for one in toy_frames(4)))
+        small = {"r_max": 3.5, "num_channels": 4, "radial_mlp": (8,), "readout_width": 4, "num_radial_basis": 4}
+        description = MaceDescription(
+            versions={"mace-torch": "0.3.16"},
+            encoding=known.to_dict(),
+            architecture=MaceArchitecture.read({**small, **dict(changes)}),
+            reference_energies=tuple(-900.0 - 10.0 * one.state for one in known.model_species),
+            scale=0.7,
+            shift=-0.2,
+            avg_num_neighbors=9.0,
+            dtype=dtype,
+            training={
+                "settings": {"encoding": encoding, "max_epochs": 8},
+                "best_epochs": [3, 5],
+                "n_training_frames": 6,
+            },
+        )
+        networks = [build_network(description, seed=seed).requires_grad_(False).eval() for seed in (1, 2)]
+        return MaceCommittee(description, tuple(networks), (1, 2))
+
+    def make(encoding: str = "species", *, dtype: str = "float64", **changes: Any) -> Any:
+        return build(encoding, dtype, tuple(sorted(changes.items())))
+
+    return make
+
+
+@pytest.fixture
+def saved_model(make_committee: Callable[..., Any], tmp_path: Path) -> Path:
+    """A folder with a committee that knows Mn2+, Mn3+ and O2-."""
+    folder = tmp_path / "model"
+    make_committee().save(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from aiida import orm
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from ase import Atoms
-from ase.io import read
 
 from aiida_redoxmlp.calculations.hubbard import with_interactions
+from aiida_redoxmlp.cli.crystal import read_crystal
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
-from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.hubbard.neighbours import neighbour_interactions, split_manifold
 
@@ -22,16 +21,7 @@ def read_structure(config: MaterialConfig) -> Atoms:
     Raises:
         InputError: if the file cannot be read as a periodic structure.
     """
-    try:
-        atoms = read(config.structure)
-    except Exception as error:
-        raise InputError(
-            f"The structure {config.structure} cannot be read ({error}); give a file that ASE reads, such as a CIF."
-        ) from error
-    if not isinstance(atoms, Atoms) or atoms.cell.rank != 3:
-        raise InputError(f"The structure {config.structure} has no periodic cell; give a crystal structure.")
-    atoms.pbc = True
-    return atoms
+    return read_crystal(config.structure)
 
 
 def hubbard_structure(atoms: Atoms, hubbard: HubbardConfig) -> HubbardStructureData:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiida import orm
+from aiida import load_profile, orm
+from aiida.common.exceptions import AiidaException, MultipleObjectsError, NotExistent
+from aiida.manage import get_manager
 
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.registry import load_potential
@@ -42,6 +44,40 @@ class ModelData(orm.FolderData):
                 "n_members": len(content["members"]),
             }
         )
+        return node
+
+    @classmethod
+    def find(cls, model: ModelData | Path | str | int) -> ModelData | Path:
+        """Return a stored model, or the folder that is one; a folder needs no profile.
+
+        Args:
+            model: a node, its PK, UUID or label, or a folder; a folder of the same name comes before a label.
+
+        Raises:
+            InputError: if there is no such folder or node, or it is no model.
+        """
+        if isinstance(model, cls):
+            return model
+        if isinstance(model, Path) or (isinstance(model, str) and Path(model).is_dir()):
+            return Path(model)
+        if get_manager().get_profile() is None:
+            try:
+                load_profile()
+            except AiidaException as error:
+                raise InputError(
+                    f"{model!r} is no folder, and no AiiDA profile can be loaded to look for a node ({error}); give "
+                    "the folder of a model, or make a profile with `verdi presto`."
+                ) from error
+        try:
+            node = orm.load_node(model)
+        except (NotExistent, MultipleObjectsError, ValueError) as error:
+            raise InputError(
+                f"There is no folder and no node {model!r} in this profile; give a folder, PK, UUID or label."
+            ) from error
+        if not isinstance(node, cls):
+            raise InputError(
+                f"<{model}> is a {node.__class__.__name__}, not a model; give the PK of a `redoxmlp.model` node."
+            )
         return node
 
     @property

@@ -67,6 +67,9 @@ class CommitteePotential(Protocol):
     def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         """Evaluate a batch of configurations, in the order given."""
 
+    def member(self, index: int) -> CommitteePotential:
+        """Return one member, counted from 0, as a committee of its own."""
+
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and the typed configuration with their hashes to an empty folder."""
 
@@ -93,6 +96,8 @@ class Engine(Protocol):
     name: str
     packages: tuple[str, ...]
     """Distributions whose versions decide the numbers, for provenance."""
+    export_formats: tuple[str, ...]
+    """Formats of other programs that :meth:`export` writes."""
 
     def train(
         self,
@@ -128,3 +133,9 @@ class Engine(Protocol):
 
     def load(self, folder: Path, *, device: str = "cpu") -> CommitteePotential:
         """Load what :meth:`CommitteePotential.save` wrote, after checking its hashes."""
+
+    def load_foreign(self, path: Path, *, trusted: bool = False, head: str | None = None) -> CommitteePotential:
+        """Load a model that the engine's own package wrote, only if its source is trusted where that runs code."""
+
+    def export(self, potential: CommitteePotential, folder: Path, *, format_name: str, members: Sequence[int]) -> None:
+        """Write members for another program to an empty folder, and beside them what their numbers stand for."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 from aiida_redoxmlp.engines.contract import CommitteePotential, Engine
+from aiida_redoxmlp.engines.summary import ModelSummary
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
-__all__ = ("ENGINES", "MODEL_FILE", "get_engine", "load_potential")
+__all__ = ("ENGINES", "MODEL_FILE", "SUMMARIES", "engine_of", "get_engine", "load_potential", "summarise")
 
 MODEL_FILE = "model.json"
 """Every engine's model folder has this file; its key ``engine`` names the engine."""
 
 ENGINES = {"mace": ("aiida_redoxmlp.engines.mace.engine", "MaceEngine")}
 """Module and class of each engine. The name is also the package's extra that installs the engine."""
+
+SUMMARIES = {"mace": ("aiida_redoxmlp.engines.mace.summary", "summarise_folder")}
+"""Module and function that reads a saved committee's description where the engine's packages are not installed."""
 
 
 def get_engine(name: str) -> Engine:
@@ -51,13 +56,37 @@ def load_potential(folder: Path, device: str = "cpu") -> CommitteePotential:
         InputError: if the folder holds no model, or the engine is unknown or not installed.
         ModelIntegrityError: if the files are not what was saved.
     """
+    return get_engine(engine_of(folder)).load(Path(folder), device=device)
+
+
+def engine_of(folder: Path) -> str:
+    """Return the name of the engine that saved a committee.
+
+    Raises:
+        InputError: if the folder holds no model.
+        ModelIntegrityError: if its file does not say.
+    """
     path = Path(folder) / MODEL_FILE
     if not path.is_file():
         raise InputError(f"{folder} holds no {MODEL_FILE}; give the folder a committee was saved to.")
     try:
-        name = json.loads(path.read_text(encoding="utf-8"))["engine"]
+        return str(json.loads(path.read_text(encoding="utf-8"))["engine"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelIntegrityError(
             f"{path} does not name the engine it belongs to; take the model from its source again."
         ) from error
-    return get_engine(str(name)).load(Path(folder), device=device)
+
+
+def summarise(folder: Path) -> ModelSummary:
+    """Say what a saved committee is, without the packages of its engine.
+
+    Raises:
+        InputError: if the folder holds no model, one of an unknown engine, or one of a newer schema.
+        ModelIntegrityError: if its description is not what was saved; weights that are not are told in the summary.
+    """
+    name = engine_of(folder)
+    if name not in SUMMARIES:
+        raise InputError(f"There is no engine {name!r}; the engines are {', '.join(sorted(SUMMARIES))}.")
+    module_name, function = SUMMARIES[name]
+    read: Callable[[Path], ModelSummary] = getattr(importlib.import_module(module_name), function)
+    return read(Path(folder))

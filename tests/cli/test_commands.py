@@ -45,7 +45,7 @@ def codes(aiida_profile_clean, aiida_code_installed):
 def test_every_command_has_help(invoke):
     answer = invoke("--help")
     assert answer.exit_code == 0
-    for command in ("launch", "occupations", "query", "report", "setup", "status"):
+    for command in ("launch", "model", "occupations", "query", "report", "setup", "status"):
         assert command in answer.output
         assert invoke(command, "--help").exit_code == 0
 

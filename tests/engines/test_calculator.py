@@ -50,7 +50,9 @@ def test_answers_are_the_mean_and_the_spread_of_the_committee(atoms) -> None:
     assert atoms.get_potential_energy() == pytest.approx(0.5 * 2.0 * 12 * 0.01 + 0.4)
     np.testing.assert_allclose(atoms.get_forces(), -0.2)
     np.testing.assert_allclose(atoms.calc.results["forces_std"], 0.1)
-    assert atoms.calc.results["energies"] == pytest.approx([0.46, 0.58])
+    assert atoms.calc.results["energy_comm"] == pytest.approx([0.46, 0.58])
+    assert atoms.calc.results["energy_var"] == pytest.approx(0.06**2)
+    np.testing.assert_allclose(atoms.calc.results["forces_comm"][:, 0, 0], [-0.1, -0.3])
     assert atoms.calc.results["energy_std"] == pytest.approx(0.06)
 
 
@@ -79,7 +81,7 @@ def test_optimiser_of_ase_relaxes_with_it(atoms) -> None:
 
 def test_atoms_without_states_are_refused_unless_the_potential_is_blind_to_them(atoms) -> None:
     del atoms.arrays["oxidation_states"]
-    with pytest.raises(InputError, match="no array 'oxidation_states'"):
+    with pytest.raises(InputError, match=r"several oxidation states of Mn \(2, 3\).*array 'oxidation_states'"):
         atoms.get_potential_energy()
     atoms.calc = CommitteeCalculator(Springs("none"))
     assert np.isfinite(atoms.get_potential_energy())
@@ -100,5 +102,5 @@ def test_moments_are_asked_for_and_turning_one_is_a_change(atoms) -> None:
     atoms.get_potential_energy()
     assert len(potential.stress_requests) == 2
     del atoms.arrays["spins"]
-    with pytest.raises(InputError, match="no array 'spins'"):
+    with pytest.raises(InputError, match=r"several spins of Mn \(-5, -4, 4, 5\).*array 'spins'"):
         atoms.get_potential_energy()

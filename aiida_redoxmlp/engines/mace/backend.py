@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-from aiida_redoxmlp.errors import NoGpuError
+from aiida_redoxmlp.errors import InputError, NoGpuError
 
 _E3NN_SWITCH = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _CUBLAS_SWITCH = "CUBLAS_WORKSPACE_CONFIG"
@@ -66,8 +66,11 @@ def choose_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` takes a GPU where there is one.
 
     Raises:
+        InputError: for an unknown name.
         NoGpuError: for ``cuda`` where there is no GPU that torch can use.
     """
+    if name.partition(":")[0] not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"There is no device {name!r}; the devices are auto, cpu and cuda.")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.partition(":")[0] == "cuda" and not torch.cuda.is_available():

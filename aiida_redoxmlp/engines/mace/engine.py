@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aiida_redoxmlp.dataset.frame import Frame
-from aiida_redoxmlp.engines.contract import TrainingResult
+from aiida_redoxmlp.engines.contract import CommitteePotential, TrainingResult
 from aiida_redoxmlp.engines.mace.backend import choose_device
-from aiida_redoxmlp.engines.mace.foundation import Foundation
+from aiida_redoxmlp.engines.mace.export import EXPORT_FORMATS, export_committee
+from aiida_redoxmlp.engines.mace.foundation import Foundation, load_foundation
 from aiida_redoxmlp.engines.mace.labels import label_graphs, replay_graphs
 from aiida_redoxmlp.engines.mace.parents import find_parents
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
@@ -20,6 +22,7 @@ from aiida_redoxmlp.engines.mace.start import PACKAGES, Start
 from aiida_redoxmlp.engines.mace.trainable import count_trainable, restrict
 from aiida_redoxmlp.engines.mace.training import MemberData, MemberTraining
 from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.errors import InputError
 
 __all__ = ("MaceEngine",)
 
@@ -31,6 +34,7 @@ class MaceEngine:
 
     name = "mace"
     packages = PACKAGES
+    export_formats = EXPORT_FORMATS
 
     def train(
         self,
@@ -102,6 +106,28 @@ class MaceEngine:
             ModelIntegrityError: if a file is missing or is not the one that was saved.
         """
         return load_committee(folder, device)
+
+    def load_foreign(self, path: Path, *, trusted: bool = False, head: str | None = None) -> MaceCommittee:
+        """Load a ``.model`` file of mace-torch as a committee of one that is blind to states.
+
+        Raises:
+            InputError: if the file is not trusted, or is no MACE model that this package can rebuild.
+        """
+        foundation = load_foundation(path, trusted=trusted, head=head)
+        versions = {package: version(package) for package in self.packages}
+        origin = {"imported": {"file": path.name, "sha256": foundation.sha256}}
+        description = foundation.description.model_copy(update={"versions": versions, "training": origin})
+        return MaceCommittee(description, (foundation.network.requires_grad_(False).eval(),), (0,))
+
+    def export(self, potential: CommitteePotential, folder: Path, *, format_name: str, members: Sequence[int]) -> None:
+        """Write members for mace-torch, LAMMPS or torch-sim.
+
+        Raises:
+            InputError: if the potential is another engine's, or the format cannot hold it.
+        """
+        if not isinstance(potential, MaceCommittee):
+            raise InputError(f"The engine mace cannot export a {type(potential).__name__}; ask its own engine.")
+        export_committee(potential, folder, format_name=format_name, members=members)
 
 
 def _sample(n_frames: int, seed: int, *, bootstrap: bool) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -84,7 +85,8 @@ def _built(shape: str, seed: int | None) -> torch.nn.Module:
         "embedding_specs": _embedding_specs(encoding, architecture.embedding_width),
         **architecture.model_dump(include=set(_PASSED_ON)),
     }
-    with reproducible(description.dtype, seed):
+    with reproducible(description.dtype, seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript's remarks on e3nn's code
         network: torch.nn.Module = ScaleShiftMACE(**arguments)
     return network
 

@@ -63,6 +63,20 @@ class MaceCommittee:
         """Where the committee runs: ``cpu`` or ``cuda``."""
         return str(next(self.networks[0].parameters()).device.type)
 
+    def member(self, index: int) -> MaceCommittee:
+        """Return one member, counted from 0, as a committee of its own.
+
+        Raises:
+            InputError: if there is no such member.
+        """
+        if not 0 <= index < self.n_members:
+            raise InputError(f"There is no member {index}; the committee has the members 0 to {self.n_members - 1}.")
+        training = dict(self.description.training)
+        if len(training.get("best_epochs", ())) == self.n_members:
+            training["best_epochs"] = [training["best_epochs"][index]]
+        description = self.description.model_copy(update={"training": training})
+        return MaceCommittee(description, (self.networks[index],), (self.seeds[index],))
+
     def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         """Evaluate a batch of configurations, in the order given.
 
