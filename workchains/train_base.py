@@ -23,8 +23,9 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
     """Train in as many jobs as it takes: each goes on from the checkpoints of the one before.
 
     A job that ended at its wall time, with its node, by somebody's hand or for no known reason is started again. One
-    that ran out of memory is started again with half as many frames at once, which does not change the result. Input
-    that was refused, a loss that diverged and a GPU that is not there end the work chain.
+    that was killed for its memory is started again with half as many frames at once, which does not change the result;
+    on a GPU the job itself does so and goes on. Input that was refused, a loss that diverged and a GPU that is not
+    there end the work chain.
     """
 
     _process_class = TrainCalculation

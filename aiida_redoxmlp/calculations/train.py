@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
+from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
 from pydantic import ValidationError
 
 from aiida_redoxmlp.calculations.runner import RunnerCalculation, validate_labels
@@ -57,9 +58,10 @@ def _validate_settings(node: orm.Dict | None, _: Any) -> str | None:
     return None
 
 
-def _validate_inputs(inputs: Any, port: Any) -> str | None:
-    """Refuse what contradicts itself, and checkpoints out of reach, before a job waits in a queue for it."""
-    return _validate_start(inputs, port) or _validate_checkpoints(inputs, port)
+def _validate_inputs(inputs: Any, context: Any) -> str | None:
+    """Check what AiiDA checks of every job, then where the training starts from and goes on from."""
+    checks = (validate_calc_job, _validate_start, _validate_checkpoints)
+    return next((refused for check in checks if (refused := check(inputs, context)) is not None), None)
 
 
 def _validate_checkpoints(inputs: Any, _: Any) -> str | None:
@@ -114,6 +116,12 @@ class TrainCalculation(RunnerCalculation):
             help="Train on frames whose charges close only with doubt as well.",
         )
         spec.input(
+            "parent_folder",
+            valid_type=orm.RemoteData,
+            required=False,
+            help="Folder of a job that was stopped, on the same computer: training goes on from its checkpoints.",
+        )
+        spec.input(
             "foundation",
             valid_type=(ModelData, orm.SinglefileData),
             required=False,
@@ -127,12 +135,6 @@ class TrainCalculation(RunnerCalculation):
             required=False,
             help="Frames to keep in mind, for the mode `replay`.",
         )
-        spec.input(
-            "parent_folder",
-            valid_type=orm.RemoteData,
-            required=False,
-            help="Folder of a job that was stopped, on the same computer: training goes on from its checkpoints.",
-        )
         spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.train")
         spec.output("model", valid_type=ModelData, help="The committee.")
@@ -143,6 +145,7 @@ class TrainCalculation(RunnerCalculation):
             help="Learning curves: one array a quantity, one row an epoch.",
         )
         spec.exit_code(310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True)
+        spec.exit_code(320, "ERROR_TOO_LARGE", message="Memory ran out: {reason}", invalidates_cache=True)
         for status, name, message in _RECOVERABLE:
             spec.exit_code(status, name, message=message, invalidates_cache=True)
 

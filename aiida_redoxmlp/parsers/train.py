@@ -15,7 +15,13 @@ from aiida_redoxmlp.calculations.runner import STDERR_FILE
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.parsers.runner import RunnerParser
-from aiida_redoxmlp.runners.command import SAYS_DIVERGED, SAYS_NO_GPU, SAYS_OUT_OF_MEMORY, SAYS_REFUSED
+from aiida_redoxmlp.runners.command import (
+    SAYS_DIVERGED,
+    SAYS_INTERRUPTED,
+    SAYS_NO_GPU,
+    SAYS_OUT_OF_MEMORY,
+    SAYS_REFUSED,
+)
 from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, OUTPUT_FILE, PROGRESS_FILE, TrainOutput
 from aiida_redoxmlp.runners.training_progress import TrainingProgress
 
@@ -65,7 +71,7 @@ class TrainParser(RunnerParser):
         """Return why there is no output: the program's own reason first, then the monitor's and the scheduler's."""
         last = self.last_words()
         if last.startswith(SAYS_OUT_OF_MEMORY):
-            return self.exit("ERROR_OUT_OF_MEMORY", last.removeprefix(SAYS_OUT_OF_MEMORY), reached=progress.reached)
+            return self.exit("ERROR_TOO_LARGE", last.removeprefix(SAYS_OUT_OF_MEMORY))
         if last.startswith((SAYS_REFUSED, SAYS_NO_GPU)):
             return self.explain_missing_output()
         if (reason := self._stopped_by_monitor(progress)) is not None:
@@ -73,10 +79,11 @@ class TrainParser(RunnerParser):
         said = self.read_text(self.node.get_option("scheduler_stderr"))
         for label, status, pattern in _SCHEDULER:
             if self.node.exit_status == status or pattern.search(said):
-                return self.exit(label, _last_sentence(said), reached=progress.reached)
+                return self.exit(label, _last_sentence(said, "so the scheduler says"), reached=progress.reached)
         if _TRACEBACK in self.read_text(STDERR_FILE):
             return self.explain_missing_output()
-        return self.exit("ERROR_KILLED", _last_sentence(said), reached=progress.reached)
+        told = last.removeprefix(SAYS_INTERRUPTED) if last.startswith(SAYS_INTERRUPTED) else "nobody says why"
+        return self.exit("ERROR_KILLED", _last_sentence(said, told), reached=progress.reached)
 
     def _stopped_by_monitor(self, progress: TrainingProgress) -> str | None:
         """Return why a monitor of divergence ended the job, by the limits it was given, or None."""
@@ -91,10 +98,10 @@ class TrainParser(RunnerParser):
         return None
 
 
-def _last_sentence(said: str) -> str:
+def _last_sentence(said: str, otherwise: str) -> str:
     """Return the last line of the scheduler, without what it puts around its sentences."""
     lines = [_DECORATION.sub("", line).strip() for line in said.splitlines()]
-    return next((line for line in reversed(lines) if line), "nobody says why")
+    return next((line for line in reversed(lines) if line), otherwise)
 
 
 def _history(progress: TrainingProgress) -> orm.ArrayData | None:

@@ -73,22 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         importlib.import_module(f"aiida_redoxmlp.runners.{chosen.job}").run(chosen.folder)
     except RedoxmlpError as error:
-        says, code = next((says, code) for kind, says, code in _ENDINGS if isinstance(error, kind))
-        return _tell(says, error, code)
-    except Exception as error:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
-        if _ran_out_of_memory(error):
-            return _tell(SAYS_OUT_OF_MEMORY, error, EXIT_OUT_OF_MEMORY)
+        kind, code = next((kind, code) for one, kind, code in _ENDINGS if isinstance(error, one))
+        return _tell(kind, error, code)
+    except Exception:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
         traceback.print_exc()
         return EXIT_UNEXPECTED
     return 0
 
 
-def _ran_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the machine or on its GPU; engines' packages have errors of their own for that."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
-
-
-def _tell(kind: str, error: Exception, code: int) -> int:
-    sys.stderr.write(f"{kind}{' '.join(str(error).split()) or 'no more can be told'}\n")
+def _tell(kind: str, error: RedoxmlpError, code: int) -> int:
+    sys.stderr.write(f"{kind}{' '.join(str(error).split())}\n")
     return code

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +115,70 @@ def test_the_job_runs_in_a_container_with_a_gpu(inputs, aiida_computer, tmp_path
     assert "'--nv'" in run
     assert "'redoxmlp.sif'" in run
     assert "'/opt/redoxmlp/bin/redoxmlp-run' 'train'" in run
+
+
+@pytest.fixture
+def stored_model(aiida_profile, tmp_path):
+    """A model node as a training writes it; the weights are made up."""
+
+    def make(species=("Mn2+", "Li+", "P5+", "O2-"), engine="mace"):
+        folder = tmp_path / f"{engine}-{len(species)}"
+        folder.mkdir()
+        encoding = {"name": "species", "stand_ins": dict.fromkeys(species, 1)}
+        (folder / "model.json").write_text(json.dumps({"engine": engine, "encoding": encoding, "members": [{}]}))
+        (folder / "member_0.safetensors").write_bytes(b"weights")
+        return ModelData.from_folder(folder)
+
+    return make
+
+
+def test_stored_foundation_and_replayed_frames_are_written_to_the_jobs_folder(inputs, make_frame, stored_model):
+    inputs["settings"] = {"fine_tuning": {"mode": "replay"}}
+    inputs["foundation"] = stored_model()
+    inputs["replay"] = DatasetData.from_frames([make_frame(9)])
+    with SandboxFolder() as folder:
+        prepare(inputs, folder)
+        job = TrainJob.model_validate_json(Path(folder.get_abs_path("input.json")).read_text())
+        assert sorted(path.name for path in Path(folder.get_abs_path(job.foundation)).iterdir()) == [
+            "member_0.safetensors",
+            "model.json",
+        ]
+        assert [frame.step for frame in read_dataset(Path(folder.get_abs_path(job.replay)))] == [9]
+
+
+def test_trusted_file_of_another_program_is_written_to_the_jobs_folder(inputs):
+    inputs["settings"] = {"fine_tuning": {"trust_pickle": True}}
+    inputs["foundation"] = orm.SinglefileData(io.BytesIO(b"pickle"), filename="mace.model")
+    with SandboxFolder() as folder:
+        prepare(inputs, folder)
+        job = TrainJob.model_validate_json(Path(folder.get_abs_path("input.json")).read_text())
+        assert Path(folder.get_abs_path(job.foundation)).read_bytes() == b"pickle"
+        assert job.replay is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "foundation", "message"),
+    [
+        ({}, "stored", "the settings have no fine_tuning"),
+        ({"fine_tuning": {}}, None, "no foundation model is given"),
+        ({"fine_tuning": {}}, "file", "trust_pickle"),
+        ({"fine_tuning": {"foundation_name": "small", "trust_pickle": True}}, "stored", "'small' as well"),
+        ({"fine_tuning": {"mode": "replay"}}, "stored", "needs a replay dataset"),
+        ({"fine_tuning": {}}, "dataset", "The foundation is a dataset"),
+        ({"fine_tuning": {}}, "iron", "does not know Mn; it knows Fe, Li, O, P"),
+        ({"fine_tuning": {}}, "deepmd", "of the engine 'deepmd', but the training's is 'mace'"),
+    ],
+)
+def test_what_cannot_be_started_from_is_refused_before_submission(inputs, stored_model, settings, foundation, message):
+    inputs["settings"] = settings
+    given = {
+        "stored": stored_model,
+        "file": lambda: orm.SinglefileData(io.BytesIO(b"pickle"), filename="mace.model"),
+        "dataset": lambda: inputs["dataset"],
+        "iron": lambda: stored_model(("Fe2+", "Li+", "P5+", "O2-", "Fe3+")),
+        "deepmd": lambda: stored_model(engine="deepmd"),
+    }
+    if foundation is not None:
+        inputs["foundation"] = given[foundation]()
+    with pytest.raises(ValueError, match=message):
+        instantiate_process(get_manager().get_runner(), CalculationFactory("redoxmlp.train"), **inputs)

@@ -78,7 +78,7 @@ def test_one_pattern_alone_is_warned_of(config, tmp_path, make_frame):
     write_dataset(tmp_path / "one.npz", [make_frame(step) for step in range(4)])
     answer = invoke("launch", "train", "--config", config(dataset="one.npz"), "--dry-run")
     assert answer.exit_code == 0
-    assert "one redox pattern, (2,3)" in " ".join(answer.output.split())
+    assert "Warning: The 4 frames have one redox pattern, (2,3)" in answer.output
 
 
 @pytest.mark.parametrize(

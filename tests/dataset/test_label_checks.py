@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiida_redoxmlp.dataset.label_checks import check_labels
+from aiida_redoxmlp.dataset.label_checks import check_labels, warn_of_labels
 from aiida_redoxmlp.errors import ClosureError, InputError
 from aiida_redoxmlp.testing import toy_frames
 
@@ -43,3 +43,20 @@ def test_frame_that_does_not_close_is_refused_unless_it_is_known_to_be_in_doubt(
         check_labels([wrong])
     check_labels([replace(wrong, ambiguous=True)])
     check_labels([])
+
+
+@pytest.mark.parametrize(("ratio", "unit"), [(RYDBERG, "Ry"), (2 * RYDBERG, "Hartree"), (1 / 23.06, "kcal/mol")])
+def test_energies_near_zero_in_two_units_are_told_apart_by_their_ratio(ratio, unit):
+    first, second = (replace(frame, energy=-1.6) for frame in toy_frames(2))
+    check_labels([first, replace(second, energy=-1.7)])
+    with pytest.raises(InputError, match=f"as if some were in eV and some in {unit}; give all in eV"):
+        check_labels([first, replace(second, energy=-1.62 / ratio)])
+
+
+def test_frames_of_one_pattern_are_warned_of():
+    frames = toy_frames(4)
+    assert warn_of_labels(frames) == warn_of_labels([]) == []
+    (warning,) = warn_of_labels(frames[::2])
+    assert warning.startswith(
+        "The 2 frames have one redox pattern, (2,3), so which pattern is lowest cannot be learned"
+    )

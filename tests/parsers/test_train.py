@@ -59,7 +59,7 @@ def test_finished_training_gives_model_report_and_learning_curves(make_calculati
         ("Error: The dataset has no frame to train on.", "ERROR_INPUT_REFUSED", "no frame to train on"),
         ("Diverged: the loss of member 0 is not a number.", "ERROR_DIVERGED", "member 0"),
         ("No GPU: torch finds none.", "ERROR_NO_GPU", "torch finds none"),
-        ("Out of memory: CUDA out of memory.", "ERROR_OUT_OF_MEMORY", "epoch 1 of member 0: CUDA out of memory"),
+        ("Out of memory: One frame alone does not fit.", "ERROR_TOO_LARGE", "One frame alone does not fit"),
         ("ValueError: a mistake in our code", "ERROR_OUTPUT_MISSING", "a mistake in our code"),
     ],
 )
@@ -109,8 +109,11 @@ def test_output_without_model_is_invalid(make_calculation):
         ("", "ERROR_KILLED", "nobody says why"),
     ],
 )
-def test_stopped_job_says_who_stopped_it_and_how_far_it_came(make_calculation, said, exit_code, told):
-    files = {"progress.jsonl": PROGRESS, "_scheduler-stderr.txt": f"{said}\n", "stderr.txt": "UserWarning: slow\n"}
+@pytest.mark.parametrize("last_words", ["UserWarning: slow", "Interrupted: SIGTERM stopped the training."])
+def test_stopped_job_says_who_stopped_it_and_how_far_it_came(make_calculation, said, exit_code, told, last_words):
+    files = {"progress.jsonl": PROGRESS, "_scheduler-stderr.txt": f"{said}\n", "stderr.txt": f"{last_words}\n"}
+    if last_words.startswith("Interrupted") and not said:
+        told = "after epoch 1 of member 0: SIGTERM stopped the training."
     outputs, node = parse(make_calculation, files)
     assert node.exit_status == CalculationFactory("redoxmlp.train").exit_codes[exit_code].status
     assert told in node.exit_message

@@ -7,9 +7,16 @@ from types import ModuleType
 
 import pytest
 
-from aiida_redoxmlp.errors import ClosureError, NoGpuError, TrainingDivergedError
+from aiida_redoxmlp.errors import (
+    ClosureError,
+    NoGpuError,
+    OutOfMemoryError,
+    TrainingDivergedError,
+    TrainingInterruptedError,
+)
 from aiida_redoxmlp.runners.command import (
     EXIT_DIVERGED,
+    EXIT_INTERRUPTED,
     EXIT_NO_GPU,
     EXIT_OUT_OF_MEMORY,
     EXIT_REFUSED,
@@ -17,10 +24,6 @@ from aiida_redoxmlp.runners.command import (
     JOBS,
     main,
 )
-
-
-class OutOfMemoryError(RuntimeError):
-    """As torch calls it."""
 
 
 def install(monkeypatch: pytest.MonkeyPatch, job: str, run: Callable[[Path], None]) -> None:
@@ -51,9 +54,8 @@ def test_job_runs_in_the_folder_named(job: str, monkeypatch: pytest.MonkeyPatch,
         (ClosureError("No assignment\ncloses +7."), EXIT_REFUSED, "Error: No assignment closes +7.\n"),
         (TrainingDivergedError("Lower the rate."), EXIT_DIVERGED, "Diverged: Lower the rate.\n"),
         (NoGpuError("torch finds none."), EXIT_NO_GPU, "No GPU: torch finds none.\n"),
-        (MemoryError(), EXIT_OUT_OF_MEMORY, "Out of memory: no more can be told\n"),
-        (OutOfMemoryError("CUDA out of memory."), EXIT_OUT_OF_MEMORY, "Out of memory: CUDA out of memory.\n"),
-        (RuntimeError("can't allocate memory: 8 bytes"), EXIT_OUT_OF_MEMORY, "Out of memory: can't allocate memory"),
+        (OutOfMemoryError("One frame is too much."), EXIT_OUT_OF_MEMORY, "Out of memory: One frame is too much.\n"),
+        (TrainingInterruptedError("SIGTERM."), EXIT_INTERRUPTED, "Interrupted: SIGTERM.\n"),
     ],
 )
 def test_our_own_errors_are_one_line_and_an_exit_code(
@@ -65,7 +67,7 @@ def test_our_own_errors_are_one_line_and_an_exit_code(
 ) -> None:
     install(monkeypatch, "train", raising(error))
     assert main(["train"]) == code
-    assert capsys.readouterr().err.startswith(words)
+    assert capsys.readouterr().err == words
 
 
 def test_fault_of_ours_leaves_its_traceback(

@@ -104,7 +104,7 @@ def test_no_more_restarts_than_allowed(process, stopped):
     )
 
 
-@pytest.mark.parametrize("label", ["ERROR_INPUT_REFUSED", "ERROR_DIVERGED", "ERROR_NO_GPU", "ERROR_OUTPUT_MISSING"])
+@pytest.mark.parametrize("label", ["ERROR_INPUT_REFUSED", "ERROR_DIVERGED", "ERROR_NO_GPU", "ERROR_TOO_LARGE"])
 def test_what_would_fail_again_is_not_tried_again(process, stopped, label):
     made = process()
     job = stopped(made, EXIT[label])

@@ -19,7 +19,7 @@ from aiida_redoxmlp.engines.mace.labels import label_graphs, replay_graphs
 from aiida_redoxmlp.engines.mace.parents import find_parents
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
 from aiida_redoxmlp.engines.mace.start import PACKAGES, Start
-from aiida_redoxmlp.engines.mace.trainable import count_trainable, restrict
+from aiida_redoxmlp.engines.mace.trainable import count_trainable, part_directions, restrict
 from aiida_redoxmlp.engines.mace.training import MemberData, MemberTraining
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
@@ -79,6 +79,7 @@ class MaceEngine:
             network = start.network(seed)
             if settings.fine_tuning is not None:
                 restrict(network, settings.fine_tuning, dtype=settings.dtype, seed=seed)
+                part_directions(network, start.encoding, size=settings.learning_rate, seed=seed)
             n_trained = count_trainable(network)
             run = MemberTraining(
                 start.description,

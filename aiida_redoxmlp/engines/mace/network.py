@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -49,14 +50,18 @@ def build_network(description: MaceDescription, *, seed: int | None = None) -> t
     takes a tenth of that.
     """
     shape = description.model_copy(update={"members": (), "training": {}, "versions": {}, "reference_energies": ()})
-    network: torch.nn.Module = copy.deepcopy(_built(shape.model_dump_json(), seed))
+    text = json.dumps(shape.model_dump(), sort_keys=True)
+    try:
+        network: torch.nn.Module = copy.deepcopy(_built(text, seed))
+    except TypeError:  # some architectures have placeholders for weights, which cannot be copied
+        network = _built.__wrapped__(text, seed)
     return network
 
 
 @lru_cache(maxsize=4)
 def _built(shape: str, seed: int | None) -> torch.nn.Module:
     """Build the network of a description in JSON."""
-    description = MaceDescription.model_validate_json(shape)
+    description = MaceDescription.model_validate(json.loads(shape))
     architecture = description.architecture
     encoding = Encoding.from_dict(description.encoding)
     numbers = encoding.elements

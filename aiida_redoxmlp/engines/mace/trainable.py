@@ -19,7 +19,14 @@ from aiida_redoxmlp.engines.mace.backend import (
 from aiida_redoxmlp.engines.mace.transfer import species_modules
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("count_trainable", "layer_group", "merge_adapters", "require_species_can_part", "restrict")
+__all__ = (
+    "count_trainable",
+    "layer_group",
+    "merge_adapters",
+    "part_directions",
+    "require_species_can_part",
+    "restrict",
+)
 
 _NEW = re.compile(r"joint_embedding\..*")
 _GROUPS: tuple[tuple[LayerGroup, re.Pattern[str]], ...] = (
@@ -71,6 +78,31 @@ def _adapt(network: torch.nn.Module, fine_tuning: FineTuning, whole: tuple[str, 
                 setattr(network.get_submodule(parent), child, wrapped)
 
 
+def part_directions(network: torch.nn.Module, encoding: Encoding, *, size: float, seed: int) -> None:
+    """Take a first step, drawn from ``seed``, that tells up from down where they start from the same weights.
+
+    The energy is even in the spins, so equal weights of up and down are a saddle point of every loss: the gradient
+    never parts them. The rows that are trained get opposite steps of the given size, which changes the energies to
+    second order only.
+    """
+    kinds = encoding.model_kinds
+    pairs = [(kinds.index((one, spin)), kinds.index((one, -spin))) for one, spin in kinds if spin > 0]
+    weights = dict(network.named_parameters())
+    rows = [
+        weight.detach().view(len(kinds), -1)
+        for name in species_modules(network)
+        for key, weight in weights.items()
+        if key.startswith(f"{name}.") and weight.requires_grad and weight.numel() and "skip_tp" not in name
+    ]
+    random = torch.Generator().manual_seed(seed)
+    for table in rows:
+        for up, down in pairs:
+            if torch.equal(table[up], table[down]):
+                step = size * torch.randn(table.shape[1], generator=random, dtype=table.dtype)
+                table[up] += step
+                table[down] -= step
+
+
 def merge_adapters(network: torch.nn.Module) -> torch.nn.Module:
     """Add the adapters' products to the weights they adapt, so that the network is an ordinary one again."""
     merged: torch.nn.Module = merge_lora_weights(network)
@@ -91,10 +123,11 @@ def require_species_can_part(encoding: Encoding, parents: list[int], fine_tuning
     if fine_tuning.mode != "frozen" or "species" not in fine_tuning.frozen_layers:
         return
     first: dict[int, str] = {}
-    for (species, _), parent in zip(encoding.model_kinds, parents, strict=True):
-        other = first.setdefault(parent, species.label)
-        if other != species.label:
+    for (species, spin), parent in zip(encoding.model_kinds, parents, strict=True):
+        name = species.label + (f" with spin {spin:+d}" if encoding.resolves_spins else "")
+        other = first.setdefault(parent, name)
+        if other != name:
             raise InputError(
-                f"{other} and {species.label} start from the same weights, and with 'species' among the frozen layers "
+                f"{other} and {name} start from the same weights, and with 'species' among the frozen layers "
                 "nothing could tell them apart; take it out of frozen_layers."
             )

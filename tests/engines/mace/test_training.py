@@ -16,7 +16,7 @@ from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture
 from aiida_redoxmlp.engines.mace.checkpoint import Progress, read_checkpoint, write_checkpoint
 from aiida_redoxmlp.engines.mace.engine import MaceEngine
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.errors import InputError, ModelIntegrityError, NoGpuError, TrainingDivergedError
+from aiida_redoxmlp.errors import InputError, ModelIntegrityError, TrainingDivergedError
 from aiida_redoxmlp.testing import toy_frames
 
 TINY = {"r_max": 3.0, "num_channels": 2, "max_L": 0, "radial_mlp": [4], "num_radial_basis": 3, "readout_width": 2}
@@ -114,29 +114,3 @@ def test_checkpoint_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "none.safetensors", "f") is None
-
-
-@pytest.mark.engine
-def test_frames_at_once_decide_the_memory_and_not_the_result(tmp_path: Path) -> None:
-    frames = toy_frames(7)
-    settings = SETTINGS.model_copy(update={"batch_size": 5, "max_epochs": 3})
-    histories = []
-    for frames_at_once in (None, 2, 9):
-        chosen = settings.model_copy(update={"frames_at_once": frames_at_once})
-        folder = tmp_path / str(frames_at_once)
-        histories.append(MaceEngine().train(frames[:5], frames[5:], chosen, checkpoint_folder=folder).history)
-    for key in ("loss_train", "loss_validation", "force_mae_ev_per_angstrom"):
-        whole, parts, more = ([entry[key] for entry in history] for history in histories)
-        assert parts == pytest.approx(whole, rel=1e-9)
-        assert more == whole
-    resumed = MaceEngine().train(
-        frames[:5], frames[5:], settings.model_copy(update={"frames_at_once": 1}), checkpoint_folder=tmp_path / "None"
-    )
-    assert resumed.history == histories[0]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_told_before_anything_is_computed(tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"device": "cuda"})
-    with pytest.raises(NoGpuError, match=r"finds no GPU on .*ask the scheduler for one"):
-        MaceEngine().train(toy_frames(2), toy_frames(1), settings, checkpoint_folder=tmp_path)
