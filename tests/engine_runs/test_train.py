@@ -55,6 +55,11 @@ def weights(node):
         return [(folder / f"member_{index}.safetensors").read_bytes() for index in range(2)]
 
 
+def losses(node):
+    columns = [node.outputs.history.get_array(key) for key in ("member", "epoch", "loss_validation")]
+    return {(member, epoch): loss for member, epoch, loss in zip(*columns, strict=True)}
+
+
 def trainings(node):
     return [one for one in node.called_descendants if one.process_type == TrainCalculation.build_process_type()]
 
@@ -108,11 +113,12 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(train, killed_onc
     assert first.exit_status == TrainCalculation.exit_codes.ERROR_KILLED.status
     reached = first.outputs.history.get_array("epoch")[-1]
     assert f"after epoch {reached:.0f} of at most 40 of the member of seed 5" in first.exit_message
-    assert 1 < second.outputs.history.get_array("epoch")[0] <= reached + 1
+    assert reached < second.outputs.history.get_array("epoch")[0] <= reached + 2  # no epoch is trained twice
     assert second.inputs.parent_folder.uuid == first.outputs.remote_folder.uuid
     assert weights(broken) == weights(unbroken)
-    for key in ("member", "epoch", "loss_validation"):
-        np.testing.assert_array_equal(broken.outputs.history.get_array(key), unbroken.outputs.history.get_array(key))
+    seen, expected = losses(broken), losses(unbroken)
+    assert seen.items() <= expected.items()
+    assert len(seen) >= len(expected) - 1  # a job may be killed after a checkpoint and before its line of progress
     assert f"TrainCalculation<{first.pk}> ended with exit code 430: The job was stopped before" in said(broken)
     assert "(restart 1 of at most 5)" in said(broken)
 

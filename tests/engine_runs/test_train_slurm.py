@@ -137,11 +137,13 @@ def test_members_survive_their_wall_time_and_scancel(deployment, tmp_path):
     for seed in (1, 2):
         first, second = (epochs for one, *_, epochs in jobs if one == seed)
         assert reached[seed] <= first[-1] < MAX_EPOCHS
-        assert 1 < second[0] <= first[-1] + 1
+        assert first[-1] < second[0] <= first[-1] + 2  # no epoch is trained twice
         assert second[-1] == MAX_EPOCHS
     members = deployment.python(
         f"node = orm.load_node({pk})\n"
         "print(len(node.outputs.model.configuration['members']), node.outputs.report['seeds'],\n"
         "    len(node.outputs.history.get_array('epoch')))"
     )
-    assert members.strip() == f"3 [1, 2, 3] {3 * MAX_EPOCHS}"
+    *committee, epochs = members.split()
+    assert " ".join(committee) == "3 [1, 2, 3]"
+    assert 3 * MAX_EPOCHS - 2 <= int(epochs) <= 3 * MAX_EPOCHS  # a job may be killed before its line of progress
