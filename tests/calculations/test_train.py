@@ -84,7 +84,7 @@ def test_a_job_that_goes_on_takes_the_checkpoints_and_nothing_else(inputs, aiida
 def test_checkpoints_on_another_computer_are_refused(inputs, aiida_computer):
     elsewhere = aiida_computer(label="other-cluster", hostname="other-cluster")
     inputs["parent_folder"] = orm.RemoteData(computer=elsewhere, remote_path="/scratch/before")
-    with SandboxFolder() as folder, pytest.raises(ValueError, match="are on other-cluster, but the code runs on localhost"):
+    with SandboxFolder() as folder, pytest.raises(ValueError, match="on other-cluster, but the code runs on localhost"):
         prepare(inputs, folder)
 
 
