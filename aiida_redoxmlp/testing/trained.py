@@ -110,6 +110,7 @@ class TrainedPotential:
         gradient_tolerance: eV/Å, for forces against central differences of the energy over 1e-4 Å.
         stress_tolerance: eV/Å³, for the stress against central differences over a strain of 1e-4.
         same_tolerance: eV and eV/Å, for what is computed twice in the same way.
+        spin_start_tolerance: eV and eV/Å, by which a fine-tuning with spins may start elsewhere than its foundation.
         smallest_difference: eV, by which swapping two states must change the energy.
     """
 
@@ -118,6 +119,7 @@ class TrainedPotential:
     gradient_tolerance: ClassVar[float] = 1e-5
     stress_tolerance: ClassVar[float] = 1e-6
     same_tolerance: ClassVar[float] = 1e-9
+    spin_start_tolerance: ClassVar[float] = 0.02
     smallest_difference: ClassVar[float] = 1e-4
 
     @property

@@ -209,7 +209,7 @@ def test_a_gpu_that_is_not_there_is_said_in_one_sentence(invoke, saved_model, to
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     options = ("--states", "2,3", "--run", "--device", "cuda")
-    assert "There is no GPU here" in invoke("calculator", saved_model, toy_structure, *options, code=2).output
+    assert "finds no GPU on" in invoke("calculator", saved_model, toy_structure, *options, code=2).output
 
 
 def test_import_of_our_own_folder_stores_its_files_and_no_others(invoke, saved_model, aiida_profile_clean):

@@ -52,25 +52,27 @@ class TestMaceBaseline(EngineConformance):
 
 @pytest.mark.engine
 class TestMaceFineTunedNaively(EngineConformance):
-    settings = SETTINGS.model_copy(update={"max_epochs": 8, "fine_tuning": FineTuning()})
+    settings = SETTINGS.model_copy(update={"max_epochs": 8, "encoding": "embedding", "fine_tuning": FineTuning()})
 
 
 @pytest.mark.engine
 class TestMaceFineTunedWithFrozenLayers(EngineConformance):
-    settings = SETTINGS.model_copy(
-        update={"max_epochs": 8, "encoding": "embedding", "fine_tuning": FineTuning(mode="frozen")}
-    )
+    settings = SETTINGS.model_copy(update={"max_epochs": 8, "fine_tuning": FineTuning(mode="frozen")})
+
+
+# Spins part from small differences in a fine-tuning: the two Mn have to see each other well within the cutoff.
+FAR_SIGHTED = SETTINGS.model_copy(
+    update={"max_epochs": 8, "architecture": {**SETTINGS.architecture, "r_max": 3.8}},
+)
 
 
 @pytest.mark.engine
 class TestMaceFineTunedAtLowRank(EngineConformance):
-    settings = SETTINGS.model_copy(
-        update={"max_epochs": 8, "encoding": "species+spin", "fine_tuning": FineTuning(mode="low_rank", rank=2)}
+    settings = FAR_SIGHTED.model_copy(
+        update={"encoding": "species+spin", "fine_tuning": FineTuning(mode="low_rank", rank=2)}
     )
 
 
 @pytest.mark.engine
 class TestMaceFineTunedWithReplay(EngineConformance):
-    settings = SETTINGS.model_copy(
-        update={"max_epochs": 8, "encoding": "embedding+spin", "fine_tuning": FineTuning(mode="replay")}
-    )
+    settings = FAR_SIGHTED.model_copy(update={"encoding": "embedding+spin", "fine_tuning": FineTuning(mode="replay")})

@@ -79,7 +79,7 @@ class MaceEngine:
             network = start.network(seed)
             if settings.fine_tuning is not None:
                 restrict(network, settings.fine_tuning, dtype=settings.dtype, seed=seed)
-                part_directions(network, start.encoding, size=settings.learning_rate, seed=seed)
+                part_directions(network, start.encoding, seed=seed)
             n_trained = count_trainable(network)
             run = MemberTraining(
                 start.description,

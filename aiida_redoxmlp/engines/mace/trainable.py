@@ -28,6 +28,7 @@ __all__ = (
     "restrict",
 )
 
+_DIRECTION_STEP = 0.5
 _NEW = re.compile(r"joint_embedding\..*")
 _GROUPS: tuple[tuple[LayerGroup, re.Pattern[str]], ...] = (
     ("radial", re.compile(r"interactions\.\d+\.(conv_tp_weights|density_fn)\..*|radial_embedding\..*")),
@@ -78,24 +79,25 @@ def _adapt(network: torch.nn.Module, fine_tuning: FineTuning, whole: tuple[str, 
                 setattr(network.get_submodule(parent), child, wrapped)
 
 
-def part_directions(network: torch.nn.Module, encoding: Encoding, *, size: float, seed: int) -> None:
-    """Take a first step, drawn from ``seed``, that tells up from down where they start from the same weights.
+def part_directions(network: torch.nn.Module, encoding: Encoding, *, seed: int) -> None:
+    """Tell up from down, by steps drawn from ``seed``, where they start from the same weights.
 
     The energy is even in the spins, so equal weights of up and down are a saddle point of every loss: the gradient
-    never parts them. The rows that are trained get opposite steps of the given size, which changes the energies to
-    second order only.
+    never parts them, and from nearby it takes thousands of steps. The rows that are trained therefore get opposite
+    steps of half the size of the weights. This changes the energies to second order only.
     """
     kinds = encoding.model_kinds
     pairs = [(kinds.index((one, spin)), kinds.index((one, -spin))) for one, spin in kinds if spin > 0]
     weights = dict(network.named_parameters())
-    rows = [
+    tables = [
         weight.detach().view(len(kinds), -1)
         for name in species_modules(network)
         for key, weight in weights.items()
         if key.startswith(f"{name}.") and weight.requires_grad and weight.numel() and "skip_tp" not in name
     ]
     random = torch.Generator().manual_seed(seed)
-    for table in rows:
+    for table in tables:
+        size = _DIRECTION_STEP * float(table.square().mean().sqrt())
         for up, down in pairs:
             if torch.equal(table[up], table[down]):
                 step = size * torch.randn(table.shape[1], generator=random, dtype=table.dtype)

@@ -20,7 +20,13 @@ from aiida_redoxmlp.engines.mace.backend import o3
 from aiida_redoxmlp.engines.mace.engine import MaceEngine
 from aiida_redoxmlp.engines.mace.foundation import Foundation, load_foundation
 from aiida_redoxmlp.engines.mace.start import Start
-from aiida_redoxmlp.engines.mace.trainable import count_trainable, layer_group, merge_adapters, restrict
+from aiida_redoxmlp.engines.mace.trainable import (
+    count_trainable,
+    layer_group,
+    merge_adapters,
+    part_directions,
+    restrict,
+)
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 from aiida_redoxmlp.testing import toy_frames
@@ -273,3 +279,30 @@ def test_name_is_fetched_on_the_jobs_side_only(path: Path, tmp_path: Path, monke
     assert asked == []
     MaceEngine().train(FRAMES[:4], FRAMES[4:], chosen, checkpoint_folder=tmp_path)
     assert asked == ["medium-mpa-0"]
+
+
+def test_up_and_down_leave_the_point_where_no_gradient_parts_them(parent: Foundation, tmp_path: Path) -> None:
+    frames = toy_frames(6, exchange=0.1)
+    here = frames[0].configuration
+    orders = [replace(here, spins=np.array(spins)) for spins in ([5, 4, 0, 0], [5, -4, 0, 0])]
+    chosen = settings(encoding="species+spin", epochs=1).model_copy(update={"learning_rate": 1e-14})
+    there = Start(frames[:4], frames[4:], chosen, parents=(parent,))
+    same = there.bare_potential(1).evaluate(orders)
+    assert same[0].energy == pytest.approx(same[1].energy, abs=1e-12)
+    network = there.network(1)
+    first = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    part_directions(network, there.encoding, seed=1)
+    moved = {name for name, weight in network.named_parameters() if not torch.equal(weight, first[name])}
+    assert moved
+    assert {layer_group(network, name) for name in moved} == {"species"}
+    one, other = replace(there.bare_potential(1), networks=(network,)).evaluate(orders)
+    assert abs(one.energy - other.energy) > 1e-3
+    apart = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    part_directions(network, there.encoding, seed=2)
+    assert all(torch.equal(weight, apart[name]) for name, weight in network.named_parameters())
+
+
+def test_directions_that_could_never_part_are_refused(parent: Foundation, tmp_path: Path) -> None:
+    chosen = settings("frozen", encoding="embedding+spin", frozen_layers=["species"])
+    with pytest.raises(InputError, match=r"Mn2\+ with spin [+-]\d and Mn\d\+ with spin [+-]\d start from the same"):
+        fine_tuned(parent, chosen, tmp_path)
