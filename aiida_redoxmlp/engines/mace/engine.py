@@ -15,12 +15,12 @@ from aiida_redoxmlp.engines.contract import CommitteePotential, TrainingResult
 from aiida_redoxmlp.engines.mace.backend import choose_device
 from aiida_redoxmlp.engines.mace.export import EXPORT_FORMATS, export_committee
 from aiida_redoxmlp.engines.mace.foundation import Foundation, load_foundation
-from aiida_redoxmlp.engines.mace.labels import label_graphs, replay_graphs
+from aiida_redoxmlp.engines.mace.labels import MemberData, label_graphs, replay_graphs
 from aiida_redoxmlp.engines.mace.parents import find_parents
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
 from aiida_redoxmlp.engines.mace.start import PACKAGES, Start
 from aiida_redoxmlp.engines.mace.trainable import count_trainable, part_directions, restrict
-from aiida_redoxmlp.engines.mace.training import MemberData, MemberTraining
+from aiida_redoxmlp.engines.mace.training import MemberTraining
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
 

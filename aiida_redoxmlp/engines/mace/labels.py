@@ -14,7 +14,9 @@ from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
 from aiida_redoxmlp.engines.mace.start import Start
 from aiida_redoxmlp.engines.reference_energies import composition, fit_reference_energies
 
-__all__ = ("LabelledGraph", "label_graphs", "replay_graphs")
+__all__ = ("LabelledGraph", "MemberData", "label_graphs", "replay_graphs")
+
+_REPLAY_STREAM = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,32 @@ class LabelledGraph:
     forces: NDArray[np.float64]
     stress: NDArray[np.float64] | None = None
     weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class MemberData:
+    """What one member learns from.
+
+    Attributes:
+        training: frames of every epoch.
+        validation: frames that are not trained on.
+        replay: frames of which some are drawn anew for every epoch.
+        n_replayed: how many.
+    """
+
+    training: Sequence[LabelledGraph]
+    validation: Sequence[LabelledGraph]
+    replay: Sequence[LabelledGraph] = ()
+    n_replayed: int = 0
+
+    def drawn(self, seed: int, epoch: int) -> list[LabelledGraph]:
+        """Return the frames of an epoch in the order the member with this seed is trained on them."""
+        frames = list(self.training)
+        if self.replay:
+            random = np.random.default_rng([seed, epoch, _REPLAY_STREAM])
+            frames += [self.replay[index] for index in random.permutation(len(self.replay))[: self.n_replayed]]
+        order = np.random.default_rng([seed, epoch]).permutation(len(frames))
+        return [frames[index] for index in order]
 
 
 def label_graphs(

@@ -8,43 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aiida_redoxmlp.engines.interruption import StopRequest, watch_for_stop
 from aiida_redoxmlp.engines.mace.backend import is_out_of_memory, reproducible, torch
 from aiida_redoxmlp.engines.mace.checkpoint import Progress, read_checkpoint, write_checkpoint
 from aiida_redoxmlp.engines.mace.description import MaceDescription
-from aiida_redoxmlp.engines.mace.labels import LabelledGraph
+from aiida_redoxmlp.engines.mace.labels import LabelledGraph, MemberData
 from aiida_redoxmlp.engines.mace.loss import Errors, Totals, loss_share, measure_errors
 from aiida_redoxmlp.engines.mace.trainable import merge_adapters
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import OutOfMemoryError, TrainingDivergedError, TrainingInterruptedError
 
-__all__ = ("MemberData", "MemberTraining")
+__all__ = ("MemberTraining",)
 
 _AVERAGE_DECAY = 0.99
 _LARGEST_GRADIENT = 10.0
 _WEIGHT_DECAY = 5e-7
 _WARM_UP_EPOCHS = 3
 _FINAL_RATE = 0.01
-_REPLAY_STREAM = 1
-
-
-@dataclass(frozen=True, eq=False)
-class MemberData:
-    """What one member learns from.
-
-    Attributes:
-        training: frames of every epoch.
-        validation: frames that are not trained on.
-        replay: frames of which some are drawn anew for every epoch.
-        n_replayed: how many.
-    """
-
-    training: Sequence[LabelledGraph]
-    validation: Sequence[LabelledGraph]
-    replay: Sequence[LabelledGraph] = ()
-    n_replayed: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +97,7 @@ class MemberTraining:
         rate = self._learning_rate(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss_train = self._descend(self._drawn(data, epoch), stop)
+        loss_train = self._descend(data.drawn(self.seed, epoch), stop)
         errors = self._validate(data.validation)
         if not (math.isfinite(loss_train) and math.isfinite(errors.loss)):
             raise TrainingDivergedError(
@@ -150,15 +130,6 @@ class MemberTraining:
         turn = math.pi * (epoch - 1) / max(1, self.settings.max_epochs - 1)
         fade = _FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(turn))
         return self.settings.learning_rate * warm_up * fade
-
-    def _drawn(self, data: MemberData, epoch: int) -> list[LabelledGraph]:
-        """Return the frames of an epoch in the order they are trained on."""
-        frames = list(data.training)
-        if data.replay:
-            random = np.random.default_rng([self.seed, epoch, _REPLAY_STREAM])
-            frames += [data.replay[index] for index in random.permutation(len(data.replay))[: data.n_replayed]]
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(frames))
-        return [frames[index] for index in order]
 
     def _descend(self, frames: Sequence[LabelledGraph], stop: StopRequest) -> float:
         """Take the epoch's gradient steps; return the mean loss a frame."""
