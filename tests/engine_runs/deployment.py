@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 SMALL: dict[str, Any] = {
     "label": {
         "pw": {"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 120.0}},
-        "relax": {"nstep": 2},
+        "relax": {"nstep": 5},
         "max_attempts": 1,
         "conv_thr_per_atom": 1.0e-6,
     },
