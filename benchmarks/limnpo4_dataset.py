@@ -5,9 +5,9 @@ Run it from a checkout after ``make setup``, with the environment of ``setup_pro
     python benchmarks/limnpo4_dataset.py launch
     python benchmarks/limnpo4_dataset.py gather PK PK PK PK
 
-The first submits one dynamics work chain a file ``benchmarks/data/limnpo4-*.yaml`` and prints their PKs; together they
-take about five hours of one core. The second joins the frames of their relaxations and trajectories, those of work
-chains that still run included, and writes the dataset and ``limnpo4.json`` with what is in it.
+The first submits one dynamics work chain a file ``benchmarks/data/limnpo4-*.yaml`` and prints their PKs. The
+second joins the frames of their relaxations and trajectories, those of work chains that still run included, and writes
+the dataset and ``limnpo4.json`` with what is in it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""How fast is a training on a GPU, at which batch size is the GPU full, and what does cuEquivariance add?
+"""How fast is a training on a GPU, and at which batch size is the GPU full?
 
 Run it from a checkout on a machine with an NVIDIA GPU, in its environment:
 ``python benchmarks/training_throughput.py``. Trains one committee member for a few epochs on the frames of
-``benchmarks/data/limnpo4.npz`` at each batch size, in single and double precision and, where the packages
-``cuequivariance-torch`` and ``cuequivariance-ops-torch-cu12`` are installed, with their kernels. Writes
+``benchmarks/data/limnpo4.npz`` at each batch size, in single and double precision. Writes
 ``results/training_throughput.json``: frames a second, the GPU's mean use, its memory, and the ratio to the smallest
 batch.
 """
@@ -11,7 +10,6 @@ batch.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import subprocess
 import sys
@@ -27,7 +25,6 @@ from aiida_redoxmlp.engines.settings import TrainingSettings
 
 RESULTS = Path(__file__).resolve().parent / "results" / "training_throughput.json"
 QUERY = ["nvidia-smi", "--query-gpu=name,utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
-CUEQUIVARIANCE = "cuequivariance_torch"
 
 
 class GpuWatch(threading.Thread):
@@ -55,12 +52,12 @@ def gpu() -> tuple[str, float, float]:
     return name, float(use), float(memory)
 
 
-def measure(batch_size: int, dtype: str, epochs: int, **changes: Any) -> dict[str, Any]:
+def measure(batch_size: int, dtype: str, epochs: int) -> dict[str, Any]:
     """Train and return the speed without the first epoch, in which kernels are compiled."""
     frames = closed_frames()
     settings = TrainingSettings.model_validate(
         {"seeds": [1], "max_epochs": epochs, "patience": epochs, "batch_size": batch_size, "dtype": dtype}
-        | {"device": "cuda", **changes}
+        | {"device": "cuda"}
     )
     watch = GpuWatch()
     with tempfile.TemporaryDirectory() as name:
@@ -72,7 +69,6 @@ def measure(batch_size: int, dtype: str, epochs: int, **changes: Any) -> dict[st
     return {
         "batch_size": batch_size,
         "dtype": dtype,
-        **changes,
         "frames_a_second": round(frames_a_second, 1),
         "gpu_use_percent": round(mean(watch.use[len(watch.use) // 2 :])),
         "memory_mib": max(watch.memory),
@@ -92,11 +88,9 @@ def main() -> None:
     rows = [
         measure(size, dtype, arguments.epochs) for dtype in ("float32", "float64") for size in arguments.batch_sizes
     ]
-    if importlib.util.find_spec(CUEQUIVARIANCE):
-        rows += [measure(size, "float32", arguments.epochs, cuequivariance=True) for size in arguments.batch_sizes]
     for row in rows:
         row["ratio_to_smallest_batch"] = round(row["frames_a_second"] / rows[0]["frames_a_second"], 2)
-    result = {"device": name, "cuequivariance": bool(importlib.util.find_spec(CUEQUIVARIANCE)), "trainings": rows}
+    result = {"device": name, "trainings": rows}
     RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stdout.write(RESULTS.read_text(encoding="utf-8"))
 

@@ -13,7 +13,7 @@ from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture
 from aiida_redoxmlp.engines.registry import MODEL_FILE
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
-__all__ = ("SCHEMA_VERSION", "MaceDescription", "MemberFile", "read_description", "write_description")
+__all__ = ("SCHEMA_VERSION", "MaceDescription", "MemberFile", "read_description", "read_weights", "write_description")
 
 SCHEMA_VERSION: Literal[2] = 2
 _HASH_KEY = "sha256"
@@ -94,3 +94,21 @@ def read_description(folder: Path) -> MaceDescription:
         return MaceDescription.model_validate(content)
     except ValidationError as error:
         raise ModelIntegrityError(foreign) from error
+
+
+def read_weights(folder: Path, member: MemberFile) -> bytes:
+    """Read a member's weights as they were saved.
+
+    Raises:
+        ModelIntegrityError: if the file is missing or is not the one that was saved.
+    """
+    path = folder / member.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelIntegrityError(f"{path} is missing; take the model from its source again.") from error
+    if hashlib.sha256(content).hexdigest() != member.sha256:
+        raise ModelIntegrityError(
+            f"{path} does not match the hash it was saved with; take the model from its source again."
+        )
+    return content

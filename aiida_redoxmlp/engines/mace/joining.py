@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aiida_redoxmlp.engines.mace.description import MaceDescription, MemberFile, read_description, write_description
-from aiida_redoxmlp.errors import InputError, ModelIntegrityError
+from aiida_redoxmlp.engines.mace.description import (
+    MaceDescription,
+    MemberFile,
+    read_description,
+    read_weights,
+    write_description,
+)
+from aiida_redoxmlp.errors import InputError
 
 __all__ = ("join",)
 
@@ -44,23 +49,10 @@ def join(folders: Sequence[Path], target: Path) -> None:
     for folder, description in zip(folders, descriptions, strict=True):
         for member in description.members:
             name = f"member_{len(members)}.safetensors"
-            (target / name).write_bytes(_weights(folder, member))
+            (target / name).write_bytes(read_weights(folder, member))
             members.append(member.model_copy(update={"file": name}))
     training = _joined_training(descriptions, seeds)
     write_description(target, first.model_copy(update={"members": tuple(members), "training": training}))
-
-
-def _weights(folder: Path, member: MemberFile) -> bytes:
-    path = folder / member.file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelIntegrityError(f"{path} is missing; take the model from its source again.") from error
-    if hashlib.sha256(content).hexdigest() != member.sha256:
-        raise ModelIntegrityError(
-            f"{path} does not match the hash it was saved with; take the model from its source again."
-        )
-    return content
 
 
 def _is_of_members(description: MaceDescription, value: Any) -> bool:

@@ -19,6 +19,7 @@ from aiida_redoxmlp.engines.mace.description import (
     MaceDescription,
     MemberFile,
     read_description,
+    read_weights,
     write_description,
 )
 from aiida_redoxmlp.engines.mace.evaluation import join, predict
@@ -168,24 +169,19 @@ def load_committee(folder: Path, device: str = "cpu") -> MaceCommittee:
     if not description.members:
         raise ModelIntegrityError(f"{folder} describes a committee without members; save the model again.")
     target = choose_device(device)
-    networks = [_load_member(folder / member.file, member, description).to(target) for member in description.members]
+    networks = [_load_member(folder, member, description).to(target) for member in description.members]
     return MaceCommittee(description, tuple(networks), tuple(member.seed for member in description.members))
 
 
-def _load_member(path: Path, member: MemberFile, description: MaceDescription) -> torch.nn.Module:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelIntegrityError(f"{path} is missing; take the model from its source again.") from error
-    if hashlib.sha256(content).hexdigest() != member.sha256:
-        raise ModelIntegrityError(
-            f"{path} does not match the hash it was saved with; take the model from its source again."
-        )
+def _load_member(folder: Path, member: MemberFile, description: MaceDescription) -> torch.nn.Module:
+    content = read_weights(folder, member)
     network = build_network(description)
     try:
         network.load_state_dict(safetensors.torch.load(content))
     except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelIntegrityError(f"{path} does not fit the network of its {path.parent}/model.json.") from error
+        raise ModelIntegrityError(
+            f"{folder / member.file} does not fit the network of its {folder}/model.json."
+        ) from error
     return network.requires_grad_(False).eval()
 
 
