@@ -84,7 +84,7 @@ class CampaignWorkChain(WorkChain):
         spec.exit_code(320, "ERROR_SEARCH_FAILED", message="The search or the evaluation failed: {message}")
 
     @classmethod
-    def get_builder_from_protocol(
+    def get_builder_from_protocol(  # noqa: PLR0913 - keywords only, one a thing the campaign needs
         cls,
         *,
         pw_code: orm.AbstractCode,
@@ -93,6 +93,8 @@ class CampaignWorkChain(WorkChain):
         structure: HubbardStructureData,
         redox: dict[str, Any],
         pseudo_family: str,
+        foundation: ModelData | orm.SinglefileData | None = None,
+        replay: DatasetData | None = None,
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
         magnetic_order: str | list[int] = "antiferromagnetic",
@@ -109,6 +111,8 @@ class CampaignWorkChain(WorkChain):
             structure: structure with Hubbard parameters.
             redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
             pseudo_family: label of an installed aiida-pseudo family.
+            foundation: model that the trainings start from, with ``fine_tuning`` in their settings.
+            replay: frames for the mode ``replay``.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/campaign.yaml``; ``label`` holds
                 those of ``protocols/label.yaml``, ``hubbard`` those of ``protocols/hubbard.yaml``, ``committee`` those
@@ -168,7 +172,8 @@ class CampaignWorkChain(WorkChain):
                 hp_options=hp_options,
                 **shared,
             )
-        set_runners(builder, settings, protocol, runner_code, training_options)
+        start = {"foundation": foundation, "replay": replay}
+        set_runners(builder, settings, protocol, runner_code, training_options, start)
         return cast("ProcessBuilder", builder)
 
     def start(self) -> None:

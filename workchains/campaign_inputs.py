@@ -6,6 +6,7 @@ from typing import Any
 
 from aiida import orm
 
+from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import merged
 from aiida_redoxmlp.workchains.train import TrainWorkChain
@@ -19,15 +20,24 @@ def set_runners(
     protocol: str,
     runner_code: orm.AbstractCode,
     options: dict[str, Any] | None,
+    start: dict[str, Any],
 ) -> None:
-    """Set codes, settings and scheduler options of training, evaluation and search."""
-    for namespace, changes in {"train": {}, "baseline": {"encoding": "none"}}.items():
+    """Set codes, settings and scheduler options of training, evaluation and search.
+
+    The baseline starts from the foundation model as well, unless that embeds oxidation states: then it starts from
+    random weights.
+    """
+    foundation = start["foundation"]
+    anew = isinstance(foundation, ModelData) and foundation.embeds_states
+    blind = {"encoding": "none", **({"fine_tuning": None} if anew else {})}
+    for namespace, changes, nodes in (("train", {}, start), ("baseline", blind, {} if anew else start)):
         builder[namespace] = inputs_of(
             TrainWorkChain,
             runner_code,
             protocol=protocol,
             overrides=merged(settings["committee"], {"settings": {**settings["training"], **changes}}),
             options=options,
+            **nodes,
         )
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
     for namespace in ("evaluate", "search"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiida import orm
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
@@ -9,6 +11,9 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import SearchCalculation
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
@@ -16,6 +21,20 @@ from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
 __all__ = ("declare_inputs",)
+
+
+def _validate_inputs(inputs: Any, _: Any) -> str | None:
+    """Refuse foundation models that lack an element of the structure, hours before anything is trained."""
+    for namespace in ("train", "baseline"):
+        job = inputs.get(namespace, {}).get("job", {})
+        if "structure" not in inputs or "settings" not in job or not isinstance(job.get("foundation"), ModelData):
+            continue
+        elements = inputs["structure"].get_symbols_set()
+        try:
+            job["foundation"].require_parents(elements, TrainingSettings.model_validate(job["settings"].get_dict()))
+        except InputError as error:
+            return str(error)
+    return None
 
 
 def declare_inputs(spec: WorkChainSpec) -> None:
@@ -73,5 +92,6 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         spec.expose_inputs(
             TrainWorkChain, namespace=namespace, exclude=("job.dataset",), namespace_options={"help": text}
         )
+    spec.inputs.validator = _validate_inputs
     spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
     spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))

@@ -126,7 +126,7 @@ class HubbardWorkChain(WorkChain):
         chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
         atoms = self.inputs.structure.get_ase()
         sites, _ = chemistry.sites_and_background(atoms.get_chemical_symbols())
-        signs = moment_signs(atoms, sites, self.inputs.seed["magnetic_order"])
+        signs = moment_signs(atoms, sites, self.inputs.seed["magnetic_order"], states=pattern)
         seeded = self._seeded(self.inputs.structure, pattern, list(signs), 1.0)
         ordered = order_for_hp(seeded["structure"])
         order = ordered["order"].get_list()

@@ -70,6 +70,8 @@ class TrainWorkChain(WorkChain):
         code: orm.AbstractCode,
         dataset: DatasetData | None = None,
         *,
+        foundation: ModelData | orm.SinglefileData | None = None,
+        replay: DatasetData | None = None,
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
@@ -79,6 +81,8 @@ class TrainWorkChain(WorkChain):
         Args:
             code: a code whose executable is ``redoxmlp-run``.
             dataset: labelled frames; to be set later if not given.
+            foundation: model to start from, with ``fine_tuning`` in the settings.
+            replay: frames for the mode ``replay``.
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/train.yaml``; ``settings`` holds
                 the fields of :class:`~aiida_redoxmlp.engines.settings.TrainingSettings`.
@@ -98,8 +102,9 @@ class TrainWorkChain(WorkChain):
         if content["members_per_job"] is not None:
             builder.members_per_job = orm.Int(content["members_per_job"])
         builder.job.code = code
-        if dataset is not None:
-            builder.job.dataset = dataset
+        for name, node in {"dataset": dataset, "foundation": foundation, "replay": replay}.items():
+            if node is not None:
+                builder.job[name] = node
         builder.job.settings = orm.Dict(training.model_dump(mode="json"))
         builder.job.validation_fraction = orm.Float(content["validation_fraction"])
         builder.job.include_ambiguous = orm.Bool(content["include_ambiguous"])

@@ -75,7 +75,7 @@ def seed_structure(
     made = build_seed(
         atoms,
         wanted,
-        signs=moment_signs(atoms, sites, options["magnetic_order"]),
+        signs=moment_signs(atoms, sites, options["magnetic_order"], states=wanted.states),
         valence_electrons={symbol: one.valence_electrons for symbol, one in chemistry.table().elements.items()},
         pseudo_electrons=options["pseudo_electrons"],
         strength=options["strength"] * options["pre_distortion"],

@@ -17,6 +17,7 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import require_consistent_start
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError, explain
+from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER, MODEL_FOLDER, VALIDATION_FILE, TrainJob
 
 __all__ = ("TrainCalculation",)
@@ -29,7 +30,7 @@ REPLAY_FILE = "replay.npz"
 
 def _validate_start(inputs: Any, _: Any) -> str | None:
     """Refuse what contradicts itself or cannot be started from, before a job waits in a queue for it."""
-    if "settings" not in inputs or "dataset" not in inputs:
+    if "settings" not in inputs:
         return None
     foundation, replay = inputs.get("foundation"), inputs.get("replay")
     if isinstance(foundation, DatasetData):
@@ -40,9 +41,9 @@ def _validate_start(inputs: Any, _: Any) -> str | None:
         kind: Literal["stored", "file"] | None = None if foundation is None else "stored" if stored else "file"
         require_consistent_start(settings.fine_tuning, kind, replay=replay is not None)
         if stored:
-            datasets = [inputs["dataset"]] + ([] if replay is None else [replay])
-            found = {species for dataset in datasets for species in dataset.summary()["species"]}
-            foundation.require_parents(found, settings.engine)
+            datasets = [inputs[name] for name in ("dataset", "replay") if name in inputs]
+            found = {Species.parse(label).element for one in datasets for label in one.summary()["species"]}
+            foundation.require_parents(found, settings)
     except (InputError, ValidationError) as error:
         return str(error)
     return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
+from aiida_redoxmlp.cli.foundation_config import FoundationConfig
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
 from aiida_redoxmlp.cli.resources_config import Resources, Section
 
@@ -40,8 +43,15 @@ class CampaignConfig(MaterialConfig):
     """Everything a campaign needs to know."""
 
     hubbard: CampaignHubbardConfig
+    foundation: FoundationConfig = FoundationConfig()
     codes: CampaignCodes = CampaignCodes()
     resources: CampaignResources = CampaignResources()
+
+    def relative_to(self, folder: Path) -> CampaignConfig:
+        """Return the configuration with its files beside it."""
+        return self.model_copy(
+            update={"structure": folder / self.structure, "foundation": self.foundation.relative_to(folder)}
+        )
 
     @property
     def computes_hubbard(self) -> bool:

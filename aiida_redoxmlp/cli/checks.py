@@ -36,8 +36,8 @@ def check_physics(config: MaterialConfig, atoms: Atoms) -> None:
     chemistry: RedoxChemistry = config.redox
     sites, background = chemistry.sites_and_background(symbols)
     allowed = chemistry.allowed_on(symbols)
-    next(charge_balanced_patterns(symbols, sites, allowed, chemistry.total_charge - sum(background)))
-    moment_signs(atoms, sites, config.magnetic_order)
+    first = next(charge_balanced_patterns(symbols, sites, allowed, chemistry.total_charge - sum(background)))
+    moment_signs(atoms, sites, config.magnetic_order, states=first.states)
     for key, name in config.hubbard.manifolds():
         element, _ = split_manifold(name)
         if element not in symbols:

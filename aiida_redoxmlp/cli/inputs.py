@@ -19,6 +19,7 @@ from aiida_redoxmlp.cli.checks import (
     chosen_pattern,
 )
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
+from aiida_redoxmlp.cli.foundation_inputs import foundation_inputs
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.material_config import MaterialConfig
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure, read_structure
@@ -56,6 +57,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
         hp_code=hp_code,
         runner_code=runner_code,
         structure=structure,
+        **foundation_inputs(config.foundation),
         dft_options=config.resources.dft.options(),
         hp_options=config.resources.hp.options(),
         training_options=config.resources.training.options(),

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from aiida_redoxmlp.cli.resources_config import Section
 from aiida_redoxmlp.hubbard.neighbours import IntersiteRule, split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.magnetic_order import MagneticOrder
 from aiida_redoxmlp.workchains.protocols import ProtocolName
 
 __all__ = ("HubbardConfig", "MaterialConfig")
@@ -51,8 +52,10 @@ class MaterialConfig(Section):
     material: str = Field(description="Name for reports.")
     structure: Path = Field(description="Structure file that ASE reads (CIF, …), relative to the configuration file.")
     redox: RedoxChemistry
-    magnetic_order: Literal["ferromagnetic", "antiferromagnetic"] | list[int] = Field(
-        "antiferromagnetic", description="Order of the moments on the redox sites, or a sign for each."
+    magnetic_order: MagneticOrder | list[int] = Field(
+        "antiferromagnetic",
+        description="Order of the moments on the redox sites, or a sign for each; `charge_ordered` points the sites of "
+        "the lowest state up and the others down.",
     )
     hubbard: HubbardConfig
     pseudo_family: str = Field(description="Label of an installed aiida-pseudo family.")

@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
+from aiida_redoxmlp.cli.foundation_config import FoundationConfig, beside
 from aiida_redoxmlp.cli.resources_config import Resources, Section
 from aiida_redoxmlp.workchains.protocols import ProtocolName
 
 __all__ = ("TrainCodes", "TrainResources", "TrainRunConfig")
-
-_DATASET_SUFFIX = ".npz"
 
 
 class TrainCodes(Section):
@@ -34,6 +33,7 @@ class TrainRunConfig(Section):
     dataset: int | str = Field(
         description="Dataset node by PK, UUID or label, or a dataset file, relative to the configuration file."
     )
+    foundation: FoundationConfig = FoundationConfig()
     protocol: ProtocolName = Field(
         "balanced", description="Set of settings that go together; `demo` is for demonstrations only."
     )
@@ -48,16 +48,14 @@ class TrainRunConfig(Section):
     codes: TrainCodes = TrainCodes()
     resources: TrainResources = TrainResources()
 
-    @property
-    def dataset_file(self) -> Path | None:
-        """The dataset file, if it is one."""
-        named = str(self.dataset)
-        return Path(named) if named.endswith(_DATASET_SUFFIX) else None
-
     def relative_to(self, folder: Path) -> TrainRunConfig:
-        """Return the configuration with its dataset file beside it."""
-        file = self.dataset_file
-        return self if file is None else self.model_copy(update={"dataset": str(folder / file)})
+        """Return the configuration with its files beside it."""
+        return self.model_copy(
+            update={
+                "dataset": beside(folder, self.dataset, ".npz"),
+                "foundation": self.foundation.relative_to(folder),
+            }
+        )
 
     def laid_over(self) -> dict[str, Any]:
         """Return the overrides of the protocol ``train``, with what has keys of its own."""

@@ -7,11 +7,9 @@ from typing import cast
 from aiida.engine import ProcessBuilder
 
 from aiida_redoxmlp.cli.checks import check_resources
+from aiida_redoxmlp.cli.foundation_inputs import find_dataset, foundation_inputs
 from aiida_redoxmlp.cli.inputs import built, load_code
-from aiida_redoxmlp.cli.profile import load_node
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
-from aiida_redoxmlp.data.dataset import DatasetData
-from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
@@ -34,7 +32,8 @@ def train_builder(config: TrainRunConfig) -> ProcessBuilder:
         config.material,
         source="settings",
         code=code,
-        dataset=_dataset(config),
+        dataset=find_dataset(config.dataset, "dataset"),
+        **foundation_inputs(config.foundation),
         protocol=config.protocol,
         overrides=config.laid_over(),
         options=config.resources.training.options(),
@@ -47,15 +46,3 @@ def train_builder(config: TrainRunConfig) -> ProcessBuilder:
             f"{_FEWEST_FRAMES} or more; add labels or set overrides.include_ambiguous."
         )
     return cast("ProcessBuilder", builder)
-
-
-def _dataset(config: TrainRunConfig) -> DatasetData:
-    if (file := config.dataset_file) is not None:
-        return DatasetData.from_frames(read_dataset(file))
-    node = load_node(str(config.dataset))
-    if not isinstance(node, DatasetData):
-        raise InputError(
-            f"dataset is <{config.dataset}>, a {node.__class__.__name__} and not a dataset; give the PK, UUID or label "
-            "of a `redoxmlp.dataset` node, such as a work chain's output `dataset`."
-        )
-    return node

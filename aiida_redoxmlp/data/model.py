@@ -14,6 +14,7 @@ from aiida.manage import get_manager
 
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.registry import load_potential
+from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.species import Species
 
@@ -91,19 +92,30 @@ class ModelData(orm.FolderData):
         """Name of the encoding, such as ``species``."""
         return str(self.base.attributes.get("encoding"))
 
-    def require_parents(self, species: Iterable[str], engine: str) -> None:
-        """Check that a training with this engine on these species can start from this model.
+    @property
+    def embeds_states(self) -> bool:
+        """Whether the network is told the oxidation states in an embedding of their own."""
+        return self.encoding.startswith("embedding")
+
+    def require_parents(self, elements: Iterable[str], settings: TrainingSettings) -> None:
+        """Check that a training with these settings on these elements can start from this model.
 
         Raises:
-            InputError: if the model is another engine's, or lacks an element.
+            InputError: if the model is another engine's, lacks an element, or embeds states that the training does not.
         """
         own = str(self.base.attributes.get("engine", ""))
-        if own != engine:
+        if own != settings.engine:
             raise InputError(
-                f"The foundation model is of the engine {own!r}, but the training's is {engine!r}; take one of the two."
+                f"The foundation model is of the engine {own!r}, but the training's is {settings.engine!r}; take one "
+                "of the two."
+            )
+        if self.embeds_states and not settings.encoding.startswith("embedding"):
+            raise InputError(
+                f"The foundation model embeds oxidation states, and the encoding {settings.encoding!r} does not; train "
+                "with the encoding 'embedding' or 'embedding+spin'."
             )
         known = {Species.parse(label).element for label in self.base.attributes.get("species", [])}
-        missing = sorted({Species.parse(label).element for label in species} - known)
+        missing = sorted(set(elements) - known)
         if missing:
             raise InputError(
                 f"The foundation model does not know {', '.join(missing)}; it knows {', '.join(sorted(known))}: take "

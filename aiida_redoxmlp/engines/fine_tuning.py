@@ -19,6 +19,7 @@ _OPTIONS: dict[str, tuple[FineTuningMode, ...]] = {
     "alpha": ("low_rank",),
     "train_species": ("low_rank",),
     "replay_labels": ("replay",),
+    "replay_readouts": ("replay",),
     "replay_ratio": ("replay",),
     "replay_weight": ("replay",),
 }
@@ -54,6 +55,11 @@ class FineTuning(BaseModel):
         "foundation",
         description="For 'replay': teach what the foundation model says of the replayed frames, or their own labels, "
         "with reference energies of their own.",
+    )
+    replay_readouts: Literal["shared", "own"] = Field(
+        "shared",
+        description="For 'replay': the replayed frames share all weights with the others, or they have readouts "
+        "of their own, a second head, for labels that another functional made.",
     )
     replay_ratio: float = Field(
         1.0, gt=0, description="For 'replay': replayed frames a training frame, drawn anew every epoch."

@@ -15,14 +15,16 @@ from aiida_redoxmlp.errors import InputError
 
 __all__ = ("MagneticOrder", "moment_signs")
 
-MagneticOrder = Literal["ferromagnetic", "antiferromagnetic"]
+MagneticOrder = Literal["ferromagnetic", "antiferromagnetic", "charge_ordered"]
 
 _COUPLING_DECAY = 0.3  # Å; bonds that differ by a little count alike, the next shell counts for little
 _COUPLING_RANGE = 3.0  # Å beyond the shortest redox-redox distance
 _EXACT_UP_TO = 16  # sites; 2^15 orders are tried at once
 
 
-def moment_signs(atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder | Sequence[int]) -> tuple[int, ...]:
+def moment_signs(
+    atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder | Sequence[int], *, states: Sequence[int] = ()
+) -> tuple[int, ...]:
     """Return the sign of the moment of every redox site.
 
     ``antiferromagnetic`` is the ground state of an Ising antiferromagnet on the redox sites, periodic images
@@ -32,10 +34,14 @@ def moment_signs(atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder 
     then improved by flips, which is exact for two sublattices. The first site points up; orders that are
     equally good are decided by the order of the sites.
 
+    ``charge_ordered`` points the sites of the lowest state up and all others down, so that no electron can hop between
+    them without a spin flip.
+
     Args:
         atoms: structure.
         redox_sites: indices of the redox sites, ascending.
-        order: ``ferromagnetic``, ``antiferromagnetic`` or one sign (+1 or -1) a redox site.
+        order: ``ferromagnetic``, ``antiferromagnetic``, ``charge_ordered`` or one sign (+1 or -1) a redox site.
+        states: oxidation states of the redox sites, for ``charge_ordered``.
 
     Returns:
         One sign, +1 or -1, a redox site.
@@ -45,12 +51,15 @@ def moment_signs(atoms: Atoms, redox_sites: Sequence[int], order: MagneticOrder 
     """
     if order == "ferromagnetic":
         return (1,) * len(redox_sites)
-    if order == "antiferromagnetic":
+    if order == "charge_ordered":
+        order = [1 if state == min(states) else -1 for state in states]
+    elif order == "antiferromagnetic":
         couplings = _couplings(atoms, redox_sites)
         order = _exact_cut(couplings) if len(redox_sites) <= _EXACT_UP_TO else _greedy_cut(couplings)
     elif isinstance(order, str):
         raise InputError(
-            f"The magnetic order {order!r} is unknown; write ferromagnetic, antiferromagnetic or a list of signs."
+            f"The magnetic order {order!r} is unknown; write ferromagnetic, antiferromagnetic, "
+            "charge_ordered or a list of signs."
         )
     signs = tuple(int(sign) for sign in order)
     if len(signs) != len(redox_sites) or any(sign not in (-1, 1) for sign in signs):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 import yaml
 from aiida import orm
 from aiida.common import LinkType
-from aiida.plugins import DataFactory
-from aiida_pseudo.groups.family import PseudoPotentialFamily
 from click.testing import CliRunner
 
 from aiida_redoxmlp.cli import launch, reports, root
@@ -18,7 +15,6 @@ from aiida_redoxmlp.cli.profile import load_process
 from aiida_redoxmlp.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ELEMENTS = {"Co": ("3D", "4S"), "Ni": ("3D", "4S"), "Mn": ("3D", "4S"), "O": ("2S", "2P"), "Li": ("2S",), "P": ("3S",)}
 
 
 @pytest.fixture
@@ -30,15 +26,9 @@ def invoke():
 
 
 @pytest.fixture
-def installed(aiida_profile_clean, aiida_code_installed):
+def installed(pseudo_family, aiida_code_installed):
     for label in ("pw", "hp"):
         aiida_code_installed(label=label, filepath_executable="/bin/true")
-    family = PseudoPotentialFamily(label="redoxmlp-demo/PBEsol").store()
-    for element, labels in ELEMENTS.items():
-        orbitals = "".join(f'<PP_CHI.{n} label="{label}">' for n, label in enumerate(labels, 1))
-        content = f'<UPF version="2.0.1"><PP_HEADER element="{element}" z_valence="9.0"/>{orbitals}</UPF>'
-        upf = DataFactory("pseudo.upf")(io.BytesIO(content.encode()), filename=f"{element}.upf")
-        family.add_nodes([upf.store()])
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_yaml_blocks_have_only_known_keys(content, request):
         moves = load_protocol("trajectory", dynamics.protocol, settings["trajectory"])["dynamics"]
         DynamicsSettings.model_validate(moves)
         return
-    if "how-to/training.md" in request.node.callspec.id:
+    if any(page in request.node.callspec.id for page in ("how-to/training.md", "how-to/fine-tuning.md")):
         training = TrainRunConfig.model_validate(given)
         TrainingSettings.model_validate(load_protocol("train", training.protocol, training.laid_over())["settings"])
         return

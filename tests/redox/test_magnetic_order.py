@@ -30,6 +30,11 @@ def test_explicit_signs_are_kept(olivine: Atoms) -> None:
     assert moment_signs(olivine, _manganese(olivine), [-1, 1, 1, -1]) == (-1, 1, 1, -1)
 
 
+def test_charge_order_parts_the_lowest_state_from_the_others(olivine: Atoms) -> None:
+    signs = moment_signs(olivine, _manganese(olivine), "charge_ordered", states=(3, 2, 4, 2))
+    assert signs == (-1, 1, -1, 1)
+
+
 def test_beta_is_antiferromagnetic_along_its_chain(beta: Atoms) -> None:
     assert moment_signs(beta, [0, 1], "antiferromagnetic") == (1, -1)
 

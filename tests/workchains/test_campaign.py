@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from aiida import orm
 
@@ -69,6 +70,15 @@ def test_seed_keeps_hubbard_parameters_and_gives_each_site_its_kind(demo_structu
 
     bonds = structure.get_ase().get_all_distances(mic=True)
     assert sorted(bonds[0, 3:])[1] > sorted(bonds[1, 3:])[1]
+
+
+@pytest.mark.parametrize(("pattern", "signs"), [([2, 3], (1, -1)), ([3, 2], (-1, 1))])
+def test_moments_follow_the_pattern_in_charge_order(demo_structure, chemistry, pattern, signs):
+    options = {"magnetic_order": "charge_ordered", "pre_distortion": 0.0, "strength": 1.0}
+    seed = orm.Dict({**options, "pseudo_electrons": {"Mn": 7.0, "P": 5.0, "O": 6.0, "Li": 3.0}})
+    made = seed_structure(demo_structure, orm.List(pattern), orm.Dict(chemistry), seed)
+    moments = made["parameters"].get_dict()["SYSTEM"]["starting_magnetization"]
+    assert tuple(np.sign([moments["Mn1"], moments["Mn2"]])) == signs
 
 
 def test_geometry_is_taken_over_with_the_hubbard_parameters(demo_structure, demo_atoms):

@@ -19,7 +19,7 @@ from aiida_redoxmlp.engines.mace.labels import MemberData, label_graphs, replay_
 from aiida_redoxmlp.engines.mace.parents import find_parents
 from aiida_redoxmlp.engines.mace.potential import MaceCommittee, load_committee
 from aiida_redoxmlp.engines.mace.start import PACKAGES, Start
-from aiida_redoxmlp.engines.mace.trainable import count_trainable, part_directions, restrict
+from aiida_redoxmlp.engines.mace.trainable import count_trainable, part_directions, restrict, second_head
 from aiida_redoxmlp.engines.mace.training import MemberTraining
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
@@ -81,11 +81,15 @@ class MaceEngine:
                 restrict(network, settings.fine_tuning, dtype=settings.dtype, seed=seed)
                 part_directions(network, start.encoding, seed=seed)
             n_trained = count_trainable(network)
+            replayed = None
+            if replay and settings.fine_tuning is not None and settings.fine_tuning.replay_readouts == "own":
+                replayed = second_head(network)
             run = MemberTraining(
                 start.description,
                 settings,
                 member,
                 network,
+                replay_network=replayed,
                 device=device,
                 checkpoint=Path(checkpoint_folder) / f"member_{member}_seed_{seed}.safetensors",
                 fingerprint=fingerprint,

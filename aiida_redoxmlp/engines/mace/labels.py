@@ -29,6 +29,7 @@ class LabelledGraph:
         forces: eV/Å, shape (n_atoms, 3).
         stress: eV/Å³, shape (3, 3), or None where there is none.
         weight: weight in the loss.
+        replayed: whether it is one the foundation model knows as well.
     """
 
     graph: Graph
@@ -36,6 +37,7 @@ class LabelledGraph:
     forces: NDArray[np.float64]
     stress: NDArray[np.float64] | None = None
     weight: float = 1.0
+    replayed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ def label_graphs(
     r_max: float,
     *,
     weight: float = 1.0,
+    replayed: bool = False,
 ) -> list[LabelledGraph]:
     """Turn frames into graphs with targets."""
     labelled = []
@@ -78,16 +81,15 @@ def label_graphs(
         counts = composition(encoding.encode(frame.configuration), encoding.model_numbers)
         graph = build_graph(frame.configuration, encoding, r_max)
         energy = frame.energy - float(counts @ reference_energies)
-        labelled.append(LabelledGraph(graph, energy, frame.forces, frame.stress, weight))
+        labelled.append(LabelledGraph(graph, energy, frame.forces, frame.stress, weight, replayed))
     return labelled
 
 
 def replay_graphs(start: Start, replay: Sequence[Frame], seed: int) -> list[LabelledGraph]:
     """Return the frames the member with this seed is to keep in mind.
 
-    The replayed frames share all weights with the frames that are trained on and differ by their zero of energy: the
-    network's own, where the foundation model labels them, or reference energies fitted to their own labels as the
-    foundation model's smallest change. The model is thus one with two heads whose readouts are the same.
+    Their zero of energy is the network's own, where the foundation model labels them, or that of reference energies
+    fitted to their own labels as the foundation model's smallest change.
     """
     options = start.settings.fine_tuning
     if not replay or options is None:
@@ -102,7 +104,7 @@ def replay_graphs(start: Start, replay: Sequence[Frame], seed: int) -> list[Labe
             start=np.array(start.description.reference_energies),
             explained=np.array([one.energy for one in said]),
         )
-        return label_graphs(replay, encoding, reference, r_max, weight=options.replay_weight)
+        return label_graphs(replay, encoding, reference, r_max, weight=options.replay_weight, replayed=True)
     return [
         LabelledGraph(
             build_graph(frame.configuration, encoding, r_max),
@@ -110,6 +112,7 @@ def replay_graphs(start: Start, replay: Sequence[Frame], seed: int) -> list[Labe
             one.mean_forces,
             None if one.stresses is None else one.stresses[0],
             options.replay_weight,
+            replayed=True,
         )
         for frame, one in zip(replay, said, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 from aiida_redoxmlp.engines.encoding import Encoding
@@ -26,6 +27,7 @@ __all__ = (
     "part_directions",
     "require_species_can_part",
     "restrict",
+    "second_head",
 )
 
 _DIRECTION_STEP = 0.5
@@ -103,6 +105,18 @@ def part_directions(network: torch.nn.Module, encoding: Encoding, *, seed: int) 
                 step = size * torch.randn(table.shape[1], generator=random, dtype=table.dtype)
                 table[up] += step
                 table[down] -= step
+
+
+def second_head(network: torch.nn.Module) -> torch.nn.Module:
+    """Return a network that shares all weights with ``network`` but the readouts, of which it has a copy.
+
+    This is how mace-torch's networks with several heads are made, where a foundation model is kept in mind by replaying
+    its frames (Batatia et al., arXiv 2401.00096).
+    """
+    twin = copy.copy(network)
+    twin._modules = dict(twin.named_children())  # noqa: SLF001 - a table of layers of its own, with the same layers
+    twin.readouts = copy.deepcopy(network.readouts)
+    return twin
 
 
 def merge_adapters(network: torch.nn.Module) -> torch.nn.Module:

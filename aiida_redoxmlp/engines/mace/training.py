@@ -52,19 +52,28 @@ class MemberTraining:
         member: int,
         network: torch.nn.Module,
         *,
+        replay_network: torch.nn.Module | None = None,
         device: torch.device,
         checkpoint: Path,
         fingerprint: str,
         on_event: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Prepare a member that starts from ``network``, of which the weights that need a gradient are trained."""
+        """Prepare a member that starts from ``network``, of which the weights that need a gradient are trained.
+
+        Replayed frames are evaluated with ``replay_network`` where it is given; what it shares with ``network`` is
+        trained on both.
+        """
         self.description = description
         self.settings = settings
         self.member = member
         self.seed = settings.seeds[member]
         self.device = device
         self.network = network.to(device)
-        self.weights = {name: one for name, one in self.network.named_parameters() if one.requires_grad}
+        self.replay_network = (replay_network or network).to(device)
+        self._all = torch.nn.ModuleDict({"network": self.network})
+        if replay_network is not None:
+            self._all["replay_readouts"] = replay_network.get_submodule("readouts")
+        self.weights = {name: one for name, one in self._all.named_parameters() if one.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self.best = {name: average.clone() for name, average in self.averages.items()}
         self.optimizer = torch.optim.AdamW(
@@ -206,14 +215,16 @@ class MemberTraining:
                 self.averages[name].lerp_(weight, 1 - decay)
 
     def _parts(self, chosen: Sequence[LabelledGraph]) -> Iterator[Sequence[LabelledGraph]]:
+        """Split frames into those in memory at once; replayed ones are apart, as they have a network of their own."""
         size = self.progress.frames_at_once
-        return (chosen[start : start + size] for start in range(0, len(chosen), size))
+        for replayed in (False, True):
+            kind = [one for one in chosen if one.replayed == replayed]
+            yield from (kind[start : start + size] for start in range(0, len(kind), size))
 
     def _errors(self, chosen: Sequence[LabelledGraph], *, training: bool) -> Errors:
+        network = self.replay_network if chosen[0].replayed else self.network
         n_types = len(self.description.reference_energies)
-        return measure_errors(
-            self.network, chosen, self.settings, n_types=n_types, device=self.device, training=training
-        )
+        return measure_errors(network, chosen, self.settings, n_types=n_types, device=self.device, training=training)
 
     def _validate(self, validation: Sequence[LabelledGraph]) -> _Validation:
         """Measure the averaged weights on frames that are not trained on."""
@@ -244,7 +255,7 @@ class MemberTraining:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         """Everything a checkpoint needs, by flat names."""
-        tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors = {f"weights/{name}": tensor for name, tensor in self._all.state_dict().items()}
         tensors |= {f"average/{name}": tensor for name, tensor in self.averages.items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
@@ -259,11 +270,11 @@ class MemberTraining:
         limit = self.progress.frames_at_once
         self.progress, tensors = checkpoint
         self.progress.frames_at_once = min(limit, self.progress.frames_at_once)
-        groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
+        groups: dict[str, dict[str, torch.Tensor]] = {"weights": {}, "average": {}, "best": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             group, _, key = name.partition("/")
             groups[group][key] = tensor.to(self.device)
-        self.network.load_state_dict(groups["network"])
+        self._all.load_state_dict(groups["weights"])
         self.averages, self.best = groups["average"], groups["best"]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in groups["optimizer"].items():

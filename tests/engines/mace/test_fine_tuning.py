@@ -26,6 +26,7 @@ from aiida_redoxmlp.engines.mace.trainable import (
     merge_adapters,
     part_directions,
     restrict,
+    second_head,
 )
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
@@ -199,6 +200,47 @@ def test_replayed_labels_of_their_own_have_a_zero_of_energy_of_their_own(parent:
     results = [fine_tuned(parent, chosen, tmp_path / str(i), replay=one) for i, one in enumerate((known, far))]
     for one, other in zip(results[0].history, results[1].history, strict=True):
         assert one["loss_train"] == pytest.approx(other["loss_train"], rel=1e-6)
+
+
+def test_labels_of_another_functional_are_learned_in_a_second_head(parent: Foundation, tmp_path: Path) -> None:
+    known = [replace(one, energy=-one.energy, forces=-one.forces) for one in FRAMES[:4]]
+    losses = {}
+    for readouts in ("shared", "own"):
+        chosen = settings("replay", epochs=20, replay_labels="own", replay_readouts=readouts)
+        chosen = chosen.model_copy(update={"learning_rate": 0.03})
+        result = fine_tuned(parent, chosen, tmp_path / readouts, replay=known)
+        losses[readouts] = result.history[-1]["loss_train"]
+    assert losses["own"] < losses["shared"]
+
+
+def test_second_head_starts_as_the_first_and_shares_all_but_readouts(parent: Foundation) -> None:
+    first = start(parent, settings("replay"), replay=FRAMES[:1]).bare_potential(1)
+    twin = second_head(first.networks[0])
+    here = [FRAMES[0].configuration]
+    before = first.evaluate(here)[0].energy
+    assert replace(first, networks=(twin,)).evaluate(here)[0].energy == before
+    weights = dict(first.networks[0].named_parameters())
+    assert {name for name, one in twin.named_parameters() if one is not weights[name]} == {
+        name for name in weights if name.startswith("readouts.")
+    }
+    with torch.no_grad():
+        for weight in twin.get_submodule("readouts").parameters():
+            weight.zero_()
+    assert first.evaluate(here)[0].energy == before
+
+
+def test_training_with_a_second_head_goes_on_where_it_was_stopped(parent: Foundation, tmp_path: Path) -> None:
+    chosen = settings("replay", epochs=4, replay_readouts="own")
+    unbroken = fine_tuned(parent, chosen, tmp_path / "unbroken", replay=FRAMES[:2])
+
+    def stop(entry: dict[str, Any]) -> None:
+        if entry["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tuned(parent, chosen, tmp_path / "broken", replay=FRAMES[:2], on_epoch=stop)
+    restarted = fine_tuned(parent, chosen, tmp_path / "broken", replay=FRAMES[:2])
+    assert restarted.history == unbroken.history
 
 
 def test_replayed_element_that_is_not_trained_on_keeps_its_reference_energy(parent: Foundation) -> None:
