@@ -1,8 +1,9 @@
-"""How fast is a training on a GPU, and at which batch size is the GPU full?
+"""How fast is a training on a GPU, at which batch size is the GPU full, and what does cuEquivariance add?
 
 Run it from a checkout on a machine with an NVIDIA GPU, in its environment:
 ``python benchmarks/training_throughput.py``. Trains one committee member for a few epochs on the frames of
-``benchmarks/data/limnpo4.npz`` at each batch size, in single and double precision. Writes
+``benchmarks/data/limnpo4.npz`` at each batch size, in single and double precision and, where the packages
+``cuequivariance-torch`` and ``cuequivariance-ops-torch-cu12`` are installed, with their kernels. Writes
 ``results/training_throughput.json``: frames a second, the GPU's mean use, its memory, and the ratio to the smallest
 batch.
 """
@@ -10,6 +11,7 @@ batch.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
@@ -52,12 +54,12 @@ def gpu() -> tuple[str, float, float]:
     return name, float(use), float(memory)
 
 
-def measure(batch_size: int, dtype: str, epochs: int) -> dict[str, Any]:
+def measure(batch_size: int, dtype: str, epochs: int, *, cuequivariance: bool) -> dict[str, Any]:
     """Train and return the speed without the first epoch, in which kernels are compiled."""
     frames = closed_frames()
     settings = TrainingSettings.model_validate(
         {"seeds": [1], "max_epochs": epochs, "patience": epochs, "batch_size": batch_size, "dtype": dtype}
-        | {"device": "cuda"}
+        | {"device": "cuda", "cuequivariance": cuequivariance}
     )
     watch = GpuWatch()
     with tempfile.TemporaryDirectory() as name:
@@ -69,6 +71,7 @@ def measure(batch_size: int, dtype: str, epochs: int) -> dict[str, Any]:
     return {
         "batch_size": batch_size,
         "dtype": dtype,
+        "cuequivariance": cuequivariance,
         "frames_a_second": round(frames_a_second, 1),
         "gpu_use_percent": round(mean(watch.use[len(watch.use) // 2 :])),
         "memory_mib": max(watch.memory),
@@ -85,8 +88,12 @@ def main() -> None:
         name, _, _ = gpu()
     except (FileNotFoundError, subprocess.CalledProcessError):
         sys.exit("This benchmark needs an NVIDIA GPU, its driver and a torch for CUDA; nvidia-smi finds none.")
+    kernels = (False, True) if importlib.util.find_spec("cuequivariance_torch") else (False,)
     rows = [
-        measure(size, dtype, arguments.epochs) for dtype in ("float32", "float64") for size in arguments.batch_sizes
+        measure(size, dtype, arguments.epochs, cuequivariance=cuequivariance)
+        for cuequivariance in kernels
+        for dtype in ("float32", "float64")
+        for size in arguments.batch_sizes
     ]
     for row in rows:
         row["ratio_to_smallest_batch"] = round(row["frames_a_second"] / rows[0]["frames_a_second"], 2)

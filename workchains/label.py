@@ -19,7 +19,7 @@ from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
-from aiida_redoxmlp.workchains.pw_inputs import kpoints_for, pseudos_and_cutoffs
+from aiida_redoxmlp.workchains.pw_inputs import has_real_wavefunctions, kpoints_for, pseudos_and_cutoffs
 
 __all__ = ("LabelWorkChain", "Task")
 
@@ -153,6 +153,8 @@ class LabelWorkChain(WorkChain):
         )
         builder.pw.accept_partial_relaxation = orm.Bool(settings["accept_partial_relaxation"])
         builder.pw.kpoints = kpoints_for(structure, settings["kpoints_distance"])
+        if has_real_wavefunctions(structure, builder.pw.kpoints):
+            builder.pw.pw.settings = orm.Dict({"gamma_only": True})
         return cast("ProcessBuilder", builder)
 
     def setup(self) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from aiida import orm
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.plugins import GroupFactory
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("kpoints_for", "pseudos_and_cutoffs")
+__all__ = ("has_real_wavefunctions", "kpoints_for", "pseudos_and_cutoffs")
 
 
 def pseudos_and_cutoffs(
@@ -58,10 +59,7 @@ def pseudos_and_cutoffs(
 
 
 def kpoints_for(structure: orm.StructureData, distance: float | None) -> orm.KpointsData:
-    """Return a Γ-centred mesh of at most ``distance`` 1/Å between points, or the Γ point for None.
-
-    The mesh 1×1×1 is written out because pw.x refuses its Γ-only mode with orthogonalised Hubbard projectors.
-    """
+    """Return a Γ-centred mesh of at most ``distance`` 1/Å between points, or the Γ point for None."""
     kpoints = orm.KpointsData()
     kpoints.set_cell_from_structure(structure)
     if distance is None:
@@ -69,3 +67,12 @@ def kpoints_for(structure: orm.StructureData, distance: float | None) -> orm.Kpo
     else:
         kpoints.set_kpoints_mesh_from_density(distance)
     return kpoints
+
+
+def has_real_wavefunctions(structure: HubbardStructureData, kpoints: orm.KpointsData) -> bool:
+    """Whether pw.x may take wave functions as real, which halves its work.
+
+    It can where Γ is the only point, and refuses where the Hubbard projectors are orthogonalised.
+    """
+    mesh, offset = kpoints.get_kpoints_mesh()
+    return list(mesh) == [1, 1, 1] and not any(offset) and structure.hubbard.projectors == "atomic"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from aiida_redoxmlp.engines.encoding import EncodingName
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
@@ -52,6 +52,10 @@ class TrainingSettings(BaseModel):
     fine_tuning: FineTuning | None = Field(None, description="Start from a foundation model.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Floating-point type of the weights.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'auto' takes a GPU where there is one.")
+    cuequivariance: bool = Field(
+        False,
+        description="Train with the kernels of NVIDIA's cuEquivariance, which must be installed where the job runs.",
+    )
     architecture: dict[str, Any] = Field(default_factory=dict, description="The engine's own architecture settings.")
 
     @field_validator("seeds")
@@ -60,3 +64,12 @@ class TrainingSettings(BaseModel):
         if len(set(seeds)) != len(seeds):
             raise ValueError(f"the seeds {list(seeds)} repeat; give every committee member a seed of its own")
         return seeds
+
+    @model_validator(mode="after")
+    def _kernels_fit(self) -> TrainingSettings:
+        if self.cuequivariance and self.fine_tuning is not None and self.fine_tuning.mode in {"frozen", "low_rank"}:
+            raise ValueError(
+                f"cuequivariance trains every weight, but the fine-tuning's mode is {self.fine_tuning.mode}; leave one "
+                "of them out"
+            )
+        return self

@@ -12,6 +12,7 @@ import numpy as np
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.contract import CommitteePotential, TrainingResult
+from aiida_redoxmlp.engines.mace.acceleration import accelerated, require_cuequivariance, without_acceleration
 from aiida_redoxmlp.engines.mace.backend import choose_device
 from aiida_redoxmlp.engines.mace.export import EXPORT_FORMATS, export_committee
 from aiida_redoxmlp.engines.mace.foundation import Foundation, load_foundation
@@ -68,6 +69,8 @@ class MaceEngine:
             OutOfMemoryError: if one frame alone does not fit in memory.
         """
         device = choose_device(settings.device)
+        if settings.cuequivariance:
+            require_cuequivariance()
         parents = find_parents(foundation, settings.fine_tuning, replay=bool(replay))
         start = Start(training, validation, settings, parents=parents, replay=replay)
         fingerprint = _fingerprint((training, validation, replay), settings, start.sha256)
@@ -81,6 +84,8 @@ class MaceEngine:
                 restrict(network, settings.fine_tuning, dtype=settings.dtype, seed=seed)
                 part_directions(network, start.encoding, seed=seed)
             n_trained = count_trainable(network)
+            if settings.cuequivariance:
+                network = accelerated(network, dtype=settings.dtype, device=device)
             replayed = None
             if replay and settings.fine_tuning is not None and settings.fine_tuning.replay_readouts == "own":
                 replayed = second_head(network)
@@ -97,7 +102,8 @@ class MaceEngine:
             )
             sample = [labelled[index] for index in _sample(len(labelled), seed, bootstrap=settings.bootstrap)]
             data = MemberData(sample, held_out, replay_graphs(start, replay, seed), _n_replayed(settings, len(sample)))
-            networks.append(run.run(data, on_epoch or _ignore))
+            network = run.run(data, on_epoch or _ignore)
+            networks.append(without_acceleration(network, start.description) if settings.cuequivariance else network)
             history.extend(run.progress.history)
             best_epochs.append(run.progress.best_epoch)
         summary = {**start.description.training, "best_epochs": best_epochs, "n_trained_weights": n_trained}
