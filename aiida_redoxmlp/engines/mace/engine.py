@@ -73,6 +73,9 @@ class MaceEngine:
             require_cuequivariance()
         parents = find_parents(foundation, settings.fine_tuning, replay=bool(replay))
         start = Start(training, validation, settings, parents=parents, replay=replay)
+        tell = on_event or _ignore
+        if start.unused_architecture:
+            tell({"event": "architecture", "message": _of_the_foundation(start.unused_architecture)})
         fingerprint = _fingerprint((training, validation, replay), settings, start.sha256)
         reference, r_max = np.array(start.description.reference_energies), start.description.architecture.r_max
         labelled = label_graphs(training, start.encoding, reference, r_max)
@@ -98,7 +101,7 @@ class MaceEngine:
                 device=device,
                 checkpoint=Path(checkpoint_folder) / f"member_{member}_seed_{seed}.safetensors",
                 fingerprint=fingerprint,
-                on_event=on_event or _ignore,
+                on_event=tell,
             )
             sample = [labelled[index] for index in _sample(len(labelled), seed, bootstrap=settings.bootstrap)]
             data = MemberData(sample, held_out, replay_graphs(start, replay, seed), _n_replayed(settings, len(sample)))
@@ -166,6 +169,11 @@ def _fingerprint(parts: Sequence[Sequence[Frame]], settings: TrainingSettings, s
             if settings.stress_weight > 0 and frame.stress is not None:
                 digest.update(frame.stress.astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _of_the_foundation(unused: dict[str, Any]) -> str:
+    named = ", ".join(f"{key}: {value}" for key, value in unused.items())
+    return f"The architecture is the foundation model's; {named} of the settings is not used."
 
 
 def _ignore(entry: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,15 @@ class Start:
     def sha256(self) -> str:
         """Hashes of the foundation models; empty without."""
         return " ".join(parent.sha256 for parent in self.parents)
+
+    @property
+    def unused_architecture(self) -> dict[str, Any]:
+        """Settings of the architecture that the foundation model decides otherwise."""
+        asked = MaceArchitecture.read(self.settings.architecture)
+        return {key: getattr(asked, key) for key in self.settings.architecture if self._differs(asked, key)}
+
+    def _differs(self, asked: MaceArchitecture, key: str) -> bool:
+        return bool(getattr(asked, key) != getattr(self.description.architecture, key))
 
     def network(self, seed: int) -> torch.nn.Module:
         """Return the first network of the member with this seed."""

@@ -243,6 +243,17 @@ def test_training_with_a_second_head_goes_on_where_it_was_stopped(parent: Founda
     assert restarted.history == unbroken.history
 
 
+def test_architecture_that_is_not_the_foundations_is_told_of(parent: Foundation, tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    own = parent.description.architecture.r_max
+    chosen = settings(epochs=1).model_copy(update={"architecture": {"num_channels": 77, "r_max": own}})
+    fine_tuned(parent, chosen, tmp_path, on_event=events.append)
+    (event,) = events
+    assert event["message"] == (
+        "The architecture is the foundation model's; num_channels: 77 of the settings is not used."
+    )
+
+
 def test_replayed_element_that_is_not_trained_on_keeps_its_reference_energy(parent: Foundation) -> None:
     here = toy_frames(1)[0]
     lithium = replace(
