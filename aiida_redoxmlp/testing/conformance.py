@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from aiida_redoxmlp.testing.fine_tuning import FineTuningClaims
 from aiida_redoxmlp.testing.physics import PhysicsClaims
+from aiida_redoxmlp.testing.storing import StoringClaims
 from aiida_redoxmlp.testing.training import TrainingClaims
 
 __all__ = ("EngineConformance",)
 
 
-class EngineConformance(PhysicsClaims, TrainingClaims, FineTuningClaims):
+class EngineConformance(PhysicsClaims, TrainingClaims, StoringClaims, FineTuningClaims):
     """What every engine must satisfy under every encoding, as claims pytest runs.
 
     Attributes:

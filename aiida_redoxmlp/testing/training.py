@@ -1,20 +1,16 @@
-"""Claims about training, saving and loading."""
+"""Claims about training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from aiida_redoxmlp.engines.contract import TrainingResult
-from aiida_redoxmlp.engines.registry import load_potential
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.testing.trained import (
     InterruptedTrainingError,
     TrainedPotential,
     require,
     require_close,
-    require_refused_model,
     train_on_toys,
     unbroken_training,
 )
@@ -23,36 +19,14 @@ __all__ = ("TrainingClaims",)
 
 
 class TrainingClaims(TrainedPotential):
-    """Determinism, restarts, checkpoints and stored models."""
-
-    def test_saved_potential_answers_the_same(self, tmp_path: Path) -> None:
-        """Saving and loading changes no digit and keeps the encoding."""
-        self.potential.save(tmp_path / "model")
-        loaded = load_potential(tmp_path / "model")
-        (after,) = loaded.evaluate([self.configuration])
-        before = self.evaluate_one(self.configuration)
-        require(loaded.encoding == self.potential.encoding, "the encoding changed")
-        np.testing.assert_array_equal(after.energies, before.energies)
-        np.testing.assert_array_equal(after.forces, before.forces)
-
-    def test_tampered_file_is_refused(self, tmp_path: Path) -> None:
-        """One changed byte in any file of a saved model is noticed."""
-        self.potential.save(tmp_path / "model")
-        for path in sorted((tmp_path / "model").rglob("*")):
-            if path.is_file():
-                content = path.read_bytes()
-                middle = len(content) // 2
-                path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
-                require_refused_model(tmp_path / "model", path.name)
-                path.write_bytes(content)
-        load_potential(tmp_path / "model")
+    """Determinism, restarts and checkpoints."""
 
     def test_same_seed_gives_the_same_committee(self, tmp_path: Path) -> None:
         """Training is deterministic."""
         again = train_on_toys(self.settings, tmp_path)
         first = self.unbroken
         require(again.history == first.history, "the history differs between two runs of the same training")
-        self._same_asunbroken_training(again)
+        self._require_same_as_unbroken(again)
 
     def test_resumed_training_equals_the_unbroken_one(self, tmp_path: Path) -> None:
         """Killed in the second member and started again, training ends with the same committee."""
@@ -66,9 +40,9 @@ class TrainingClaims(TrainedPotential):
             raise AssertionError("training swallowed the exception that interrupted it")
         require(resumed.history == first.history, "the history differs from the unbroken training's")
         require(resumed.best_epochs == first.best_epochs, "other epochs were kept")
-        self._same_asunbroken_training(resumed)
+        self._require_same_as_unbroken(resumed)
 
-    def _same_asunbroken_training(self, result: TrainingResult) -> None:
+    def _require_same_as_unbroken(self, result: TrainingResult) -> None:
         (other,) = result.potential.evaluate([self.configuration])
         expected = self.evaluate_one(self.configuration)
         require_close(other.energies, expected.energies, self.same_tolerance)
