@@ -14,6 +14,7 @@ from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.redox.species import Species
 
 __all__ = ("CommitteeEvaluation", "CommitteePotential", "Engine", "TrainingResult")
 
@@ -66,6 +67,21 @@ class CommitteePotential(Protocol):
 
     def evaluate(self, configurations: Sequence[Configuration], *, stress: bool = False) -> list[CommitteeEvaluation]:
         """Evaluate a batch of configurations, in the order given."""
+
+    def evaluate_decorations(
+        self, template: Configuration, kinds: Sequence[Species | None], decorations: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the energies of many decorations of one lattice, without forces.
+
+        Args:
+            template: the atoms with all sites occupied; where the encoding resolves spins, their signs are kept and
+                their magnitudes follow the kinds.
+            kinds: what a site can be; None is a vacancy.
+            decorations: for every site the index of its kind, shape (n_decorations, n_sites).
+
+        Returns:
+            Energies in eV, shape (n_decorations, n_members).
+        """
 
     def member(self, index: int) -> CommitteePotential:
         """Return one member, counted from 0, as a committee of its own."""

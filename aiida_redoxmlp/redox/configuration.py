@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
 from numpy.typing import NDArray
+
+from aiida_redoxmlp.redox.species import Species
 
 __all__ = ("OXIDATION_STATES_ARRAY", "SPINS_ARRAY", "Configuration")
 
@@ -52,6 +56,22 @@ class Configuration:
         if self.spins is not None:
             atoms.new_array(SPINS_ARRAY, self.spins.copy())
         return atoms
+
+    def decorated(self, kinds: Sequence[Species | None]) -> Configuration:
+        """Return the same sites with other species, the vacant ones left out; spins stay with their sites.
+
+        Args:
+            kinds: the species of every site, None for a vacancy.
+        """
+        there = np.array([kind is not None for kind in kinds])
+        species = [kind for kind in kinds if kind is not None]
+        return Configuration(
+            numbers=np.array([atomic_numbers[one.element] for one in species], dtype=np.int64),
+            positions=self.positions[there],
+            cell=self.cell,
+            oxidation_states=np.array([one.state for one in species], dtype=np.int64),
+            spins=None if self.spins is None else self.spins[there],
+        )
 
     @classmethod
     def from_ase(cls, atoms: Atoms) -> Configuration:

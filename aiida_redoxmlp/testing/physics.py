@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.testing.toy import toy_frames
 from aiida_redoxmlp.testing.trained import TrainedPotential, require, require_close, require_refusal, spins_of
 
@@ -173,3 +174,15 @@ class PhysicsClaims(TrainedPotential):
             )
         iron = replace(here, numbers=np.array([26, 25, 8, 8]))
         require_refusal(lambda: self.evaluate_one(iron), "Fe was evaluated although training had none")
+
+    def test_decorations_have_the_energies_of_their_configurations(self) -> None:
+        """Many decorations of one lattice, vacancies among them, are evaluated like one configuration after another."""
+        template = self.configuration
+        kinds = (Species("Mn", 2), Species("Mn", 3), Species("O", -2), None)
+        decorations = np.array([[0, 1, 2, 2], [1, 0, 2, 2], [1, 1, 3, 2], [3, 0, 2, 3], [1, 3, 3, 3]])
+        together = self.potential.evaluate_decorations(template, kinds, decorations)
+        require(together.shape == (len(decorations), self.potential.n_members), "energies have another shape")
+        alone = [template.decorated([kinds[index] for index in row]) for row in decorations]
+        known = [self.potential.encoding.with_usual_spins(one) for one in alone]
+        expected = [one.energies for one in self.potential.evaluate(known)]
+        require_close(together, np.array(expected), self.same_tolerance)

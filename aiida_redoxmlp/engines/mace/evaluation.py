@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiida_redoxmlp.engines.mace.backend import torch
 from aiida_redoxmlp.engines.mace.graph import Graph, batch_graphs
 
-__all__ = ("Batch", "Prediction", "join", "predict")
+__all__ = ("Batch", "Prediction", "join", "predict", "predict_energies")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,13 @@ def predict(network: torch.nn.Module, batch: Batch, *, training: bool = False, s
         forces=_mean(output["forces"], copies),
         stresses=_mean(output["stress"], copies) if stress else None,
     )
+
+
+def predict_energies(network: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the interaction energies of a batch in eV, shape (n_graphs,), as :func:`predict` without forces."""
+    with torch.no_grad(), _element_features_as_copies(network):
+        output = network(dict(batch.tensors), training=False, compute_force=False)
+    return _mean(output["interaction_energy"], batch.copies)
 
 
 @contextmanager

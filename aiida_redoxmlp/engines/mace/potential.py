@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.engines.contract import CommitteeEvaluation
 from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.engines.mace.backend import DTYPES, choose_device, reproducible, torch
+from aiida_redoxmlp.engines.mace.decorations import Lattice
 from aiida_redoxmlp.engines.mace.description import (
     MaceDescription,
     MemberFile,
@@ -22,12 +23,13 @@ from aiida_redoxmlp.engines.mace.description import (
     read_weights,
     write_description,
 )
-from aiida_redoxmlp.engines.mace.evaluation import join, predict
+from aiida_redoxmlp.engines.mace.evaluation import Batch, join, predict, predict_energies
 from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
 from aiida_redoxmlp.engines.mace.network import build_network
 from aiida_redoxmlp.engines.reference_energies import composition
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.redox.species import Species
 
 __all__ = ("EDGES_PER_BATCH", "MaceCommittee", "load_committee")
 
@@ -97,11 +99,38 @@ class MaceCommittee:
             results.extend(self._evaluate_chunk(graphs, offsets, len(model_numbers), stress=stress))
         return results
 
+    def evaluate_decorations(
+        self, template: Configuration, kinds: Sequence[Species | None], decorations: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the energies of many decorations of one lattice, without forces.
+
+        Raises:
+            InputError: for a kind the committee was not trained on, or a template without spins where it resolves them.
+        """
+        encoding = self.encoding
+        lattice = Lattice.of(template, kinds, encoding, self.description.architecture.r_max)
+        reference = np.append(self.description.reference_energies, 0.0)  # the last is a vacancy's
+        zero = reference[lattice.types_of(decorations)].sum(axis=1)
+        energies: NDArray[np.float64] = np.tile(zero[:, None], self.n_members)
+        size = max(1, self._edges_at_once(encoding) // max(1, lattice.graph.n_edges))
+        n_types, dtype = len(encoding.model_numbers), DTYPES[self.description.dtype]
+        for start in range(0, len(decorations), size):
+            chosen = decorations[start : start + size]
+            tensors = lattice.join(chosen, n_types=n_types, dtype=dtype, device=torch.device(self.device))
+            batch = Batch(tensors, copies=2 if encoding.resolves_spins else 1)
+            with reproducible(self.description.dtype):
+                for member, network in enumerate(self.networks):
+                    energies[start : start + size, member] += _to_numpy(predict_energies(network, batch))
+        return energies
+
+    def _edges_at_once(self, encoding: Encoding) -> int:
+        return EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"]) // (2 if encoding.resolves_spins else 1)
+
     def _chunks(
         self, configurations: Sequence[Configuration], encoding: Encoding
     ) -> Iterator[tuple[list[Configuration], list[Graph]]]:
         """Yield configurations with their graphs, as many at a time as memory allows."""
-        limit = EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"]) // (2 if encoding.resolves_spins else 1)
+        limit = self._edges_at_once(encoding)
         chunk: list[Configuration] = []
         graphs: list[Graph] = []
         n_edges = 0
