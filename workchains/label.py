@@ -141,6 +141,7 @@ class LabelWorkChain(WorkChain):
             {
                 "magnetic_order": magnetic_order,
                 "pre_distortion": settings["pre_distortion"] if relaxing else 0.0,
+                "hold_moment": settings["hold_moment"],
             }
         )
         if pattern is not None:

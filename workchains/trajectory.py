@@ -100,7 +100,7 @@ class TrajectoryWorkChain(WorkChain):
         pw_inputs = label.pw.pw._inputs(prune=True)  # noqa: SLF001 - there is no public way
         builder.pw = {**pw_inputs, "kpoints": label.pw.kpoints}
         builder.dynamics = orm.Dict(settings["dynamics"])
-        builder.seed = orm.Dict({"magnetic_order": magnetic_order, "pre_distortion": settings["pre_distortion"]})
+        builder.seed = orm.Dict({**label.seed.get_dict(), "pre_distortion": settings["pre_distortion"]})
         builder.clean_workdir = orm.Bool(settings["clean_workdir"])
         if pattern is not None:
             builder.pattern = orm.List(pattern)
@@ -234,7 +234,7 @@ class TrajectoryWorkChain(WorkChain):
     def _seed(self, *, pre_distortion: float, strength: float = 1.0) -> None:
         """Give pw.x the occupations of the pattern to begin with, instead of a density from before."""
         seed = {
-            "magnetic_order": self.inputs.seed["magnetic_order"],
+            **self.inputs.seed.get_dict(),
             "pre_distortion": pre_distortion,
             "strength": strength,
             "pseudo_electrons": {element: pseudo.z_valence for element, pseudo in self.inputs.pseudos.items()},

@@ -59,8 +59,8 @@ def seed_structure(
         structure: the structure with its Hubbard parameters, which belong to sites and are kept.
         pattern: wanted states of the redox sites.
         redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
-        seed: ``magnetic_order`` (a name or a list of signs), ``pre_distortion``, ``strength`` (above 1 for a retry) and
-            ``pseudo_electrons``, the valence electrons of each element's pseudopotential.
+        seed: ``magnetic_order`` (a name or a list of signs), ``pre_distortion``, ``strength`` (above 1 for a retry),
+            ``hold_moment`` and ``pseudo_electrons``, the valence electrons of each element's pseudopotential.
 
     Returns:
         ``structure`` with one kind a redox site and shifted ligands, and ``parameters`` for pw.x, which turn spin
@@ -80,6 +80,7 @@ def seed_structure(
         pseudo_electrons=options["pseudo_electrons"],
         strength=options["strength"] * options["pre_distortion"],
         hold_occupations=options["strength"] > 1,
+        hold_moment=options.get("hold_moment", False),
         low_spin_sites=chemistry.low_spin_sites(symbols, wanted),
     )
     seeded = HubbardStructureData(

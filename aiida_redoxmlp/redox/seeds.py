@@ -43,6 +43,7 @@ class Seed:
             1; m counts the eigenvalues of a spin channel's occupation matrix from the lowest.
         positions: pre-distorted positions in Å, shape (n_atoms, 3).
         mixing_fixed_ns: SCF iterations for which the occupations stay fixed.
+        total_moment: unpaired electrons of the cell to keep, up less down, or None to leave them free.
     """
 
     pattern: Pattern
@@ -53,6 +54,7 @@ class Seed:
     starting_ns_eigenvalue: list[list[int | float | str]]
     positions: NDArray[np.float64]
     mixing_fixed_ns: int
+    total_moment: int | None = None
 
     @property
     def has_moments(self) -> bool:
@@ -70,6 +72,8 @@ class Seed:
         system: dict[str, Any] = {"starting_ns_eigenvalue": entries}
         if self.has_moments:
             system["starting_magnetization"] = dict(self.starting_magnetization)
+            if self.total_moment is not None:
+                system["tot_magnetization"] = self.total_moment
         else:
             system = {"nspin": 1, "starting_ns_eigenvalue": [entry for entry in entries if entry[1] == 1]}
         return {
@@ -135,6 +139,7 @@ def build_seed(
     valence_electrons: Mapping[str, int],
     strength: float = 1.0,
     hold_occupations: bool = False,
+    hold_moment: bool = False,
     low_spin_sites: Collection[int] = (),
     pseudo_electrons: Mapping[str, float] | None = None,
 ) -> Seed:
@@ -153,6 +158,8 @@ def build_seed(
         valence_electrons: by element, electrons that the oxidation state is counted from (Mn: 7).
         strength: scales the pre-distortion; 0 leaves the ions where they are.
         hold_occupations: keep the starting occupations for the first 10 SCF iterations, for a retry.
+        hold_moment: keep the pattern's total moment: no electron then changes its spin, so that none is shared between
+            sites of opposite moments, be it by the smearing.
         low_spin_sites: indices of the redox sites that are low spin.
         pseudo_electrons: by element, valence electrons of the pseudopotential, which starting magnetisations
             are relative to; as ``valence_electrons`` by default.
@@ -167,14 +174,16 @@ def build_seed(
     kinds = _kind_names(symbols, pattern, signs, low_spin_sites)
     magnetization: dict[str, float] = {}
     eigenvalues: list[list[int | float | str]] = []
+    moment = 0
     for site, state, sign in zip(pattern.sites, pattern.states, signs, strict=True):
         element, kind = symbols[site], kinds[site]
-        if kind in magnetization:
-            continue
         n_electrons = valence_electrons[element] - state
         orbital_l = 3 if atomic_numbers[element] in _F_BLOCK else 2
         low_spin = site in low_spin_sites
         majority, minority = channel_electrons(n_electrons, orbital_l, low_spin=low_spin)
+        moment += sign * (majority - minority)
+        if kind in magnetization:
+            continue
         magnetization[kind] = float(np.clip(sign * (majority - minority) / charges[element], -1.0, 1.0))
         channels = starting_eigenvalues(n_electrons, orbital_l, low_spin=low_spin)
         for spin, values in enumerate(channels if sign > 0 else channels[::-1], start=1):
@@ -188,6 +197,7 @@ def build_seed(
         starting_ns_eigenvalue=eigenvalues,
         positions=pre_distort(atoms, pattern, strength, low_spin_sites=low_spin_sites),
         mixing_fixed_ns=_HELD_ITERATIONS if hold_occupations else 0,
+        total_moment=moment if hold_moment else None,
     )
 
 

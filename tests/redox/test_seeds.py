@@ -68,6 +68,32 @@ def test_opposite_signs_swap_the_spin_channels(beta: Atoms) -> None:
     assert up.starting_magnetization["Mn1"] == -down.starting_magnetization["Mn1"]
 
 
+@pytest.mark.parametrize(
+    ("states", "signs", "moment"), [((2, 3), (1, -1), 1), ((3, 3), (1, 1), 8), ((2, 2), (1, -1), 0)]
+)
+def test_held_moment_is_that_of_the_pattern(
+    beta: Atoms, states: tuple[int, ...], signs: tuple[int, ...], moment: int
+) -> None:
+    made = build_seed(beta, Pattern((0, 1), states), signs=signs, valence_electrons={"Mn": 7}, hold_moment=True)
+    assert made.pw_parameters["SYSTEM"]["tot_magnetization"] == moment
+
+
+def test_moment_is_free_unless_held_and_without_moments_there_is_none(beta: Atoms) -> None:
+    free = build_seed(beta, Pattern((0, 1), (2, 3)), signs=(1, -1), valence_electrons={"Mn": 7})
+    assert "tot_magnetization" not in free.pw_parameters["SYSTEM"]
+    none = build_seed(beta, Pattern((0, 1), (7, 7)), signs=(1, -1), valence_electrons={"Mn": 7}, hold_moment=True)
+    assert none.pw_parameters["SYSTEM"]["nspin"] == 1
+    assert "tot_magnetization" not in none.pw_parameters["SYSTEM"]
+
+
+def test_held_moment_counts_sites_that_share_a_kind(olivine: Atoms) -> None:
+    crowded = olivine.repeat((1, 2, 2))
+    sites = tuple(index for index, symbol in enumerate(crowded.get_chemical_symbols()) if symbol == "Mn")
+    pattern = Pattern(sites, (2, 3) * (len(sites) // 2))
+    made = build_seed(crowded, pattern, signs=(1,) * len(sites), valence_electrons={"Mn": 7}, hold_moment=True)
+    assert made.total_moment == 9 * len(sites) // 2
+
+
 def test_retry_is_stronger(beta: Atoms) -> None:
     first, retry = (
         build_seed(
