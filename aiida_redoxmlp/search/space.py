@@ -13,6 +13,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.pattern import Pattern
 from aiida_redoxmlp.redox.species import Species
@@ -115,6 +116,30 @@ class ConfigurationSpace:
             composition=composition or {},
             lattice=Configuration.from_ase(lattice) if isinstance(lattice, Atoms) else lattice,
             symmetry_tolerance=symmetry_tolerance,
+        )
+
+    @classmethod
+    def of_redox_states(cls, parent: Atoms, chemistry: RedoxChemistry) -> ConfigurationSpace:
+        """Build the space of the oxidation states that a material's redox sites may have.
+
+        Args:
+            parent: the structure.
+            chemistry: its charges.
+
+        Raises:
+            InputError: if the structure has no redox site, or an atom is neither one nor of a fixed state.
+            ClosureError: if no allowed states close the charge.
+        """
+        symbols = parent.get_chemical_symbols()
+        _, background = chemistry.sites_and_background(symbols)
+        structure = Configuration.from_ase(parent)
+        return cls.of(
+            replace(structure, oxidation_states=np.array(background, dtype=np.int64)),
+            {
+                symbol: [Species(symbol, state) for state in states]
+                for symbol, states in chemistry.allowed_on(symbols).items()
+            },
+            total_charge=chemistry.total_charge,
         )
 
     @property
