@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from aiida import orm
 from aiida_pseudo.data.pseudo.upf import UpfData
@@ -15,14 +14,15 @@ from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.neighbours import split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, count_distinct_patterns, distinct_patterns
+from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
-from aiida_redoxmlp.redox.symmetry import site_permutations
+from aiida_redoxmlp.search.counting import count_distinct
+from aiida_redoxmlp.search.enumeration import distinct_configurations
+from aiida_redoxmlp.search.space import ConfigurationSpace
 
 __all__ = ("check_physics", "check_projectors", "check_resources", "check_same_computer", "chosen_pattern")
 
 _MOST_LISTED = 6
-_MOST_ENUMERATED = 2000
 _ATOMIC_ORBITAL = re.compile(r'<PP_CHI\.\d+[^>]*?\blabel="\s*(\d[SPDFspdf])\s*"', re.DOTALL)
 
 
@@ -91,21 +91,17 @@ def chosen_pattern(chemistry: RedoxChemistry, atoms: Atoms, wanted: list[int] | 
         if sentence := chemistry.why_not(symbols, wanted):
             raise InputError(sentence)
         return wanted
-    sites, background = chemistry.sites_and_background(symbols)
-    allowed = chemistry.allowed_on(symbols)
-    charge = chemistry.total_charge - sum(background)
-    permutations = site_permutations(atoms)
-    patterns = islice(charge_balanced_patterns(symbols, sites, allowed, charge), _MOST_ENUMERATED)
-    orbits = distinct_patterns(patterns, permutations)
-    if len(orbits) > 1:
-        number = count_distinct_patterns(sites, [allowed[symbols[site]] for site in sites], charge, permutations)
-        listed = [list(orbit.representative.states) for orbit in orbits[:_MOST_LISTED]]
+    space = ConfigurationSpace.of_redox_states(atoms, chemistry)
+    number = count_distinct(space)
+    first = next(distinct_configurations(space, block_size=_MOST_LISTED)).rows[:_MOST_LISTED]
+    listed = [list(space.pattern(row).states) for row in first]
+    if number > 1:
         more = ", …" if number > len(listed) else ""
         raise InputError(
-            f"{number} patterns of the redox sites {list(sites)} close the charge and are not equivalent by symmetry, "
-            f"{', '.join(map(str, listed))}{more}; choose with `{key}`."
+            f"{number} patterns of the redox sites {list(space.sites)} close the charge and are not equivalent by "
+            f"symmetry, {', '.join(map(str, listed))}{more}; choose with `{key}`."
         )
-    return list(orbits[0].representative.states)
+    return listed[0]
 
 
 def check_same_computer(codes: Sequence[orm.AbstractCode]) -> None:

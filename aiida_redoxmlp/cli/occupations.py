@@ -11,7 +11,7 @@ from aiida_redoxmlp.cli.occupations_files import RunFiles, check_outputs
 from aiida_redoxmlp.cli.occupations_json import JsonWriter
 from aiida_redoxmlp.cli.occupations_steps import StepSink, StepsOfRun
 from aiida_redoxmlp.cli.occupations_table import SummaryPrinter, TablePrinter
-from aiida_redoxmlp.cli.redox_options import redox_table
+from aiida_redoxmlp.cli.redox_options import charge_option, fixed_option, redox_table, states_option
 
 __all__ = ("EXIT_INCOMPLETE", "occupations")
 
@@ -21,14 +21,9 @@ EXIT_INCOMPLETE = 3
 
 @click.command("occupations")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--charge", type=int, default=0, show_default=True, help="Total charge of the cell in units of e.")
-@click.option(
-    "--fixed",
-    metavar="SYMBOL=VALUE,…",
-    default="",
-    help="Charges of elements that do not change: Li=1,P=5,O=-2.",
-)
-@click.option("--states", metavar="SYMBOL=VALUE,…", default="", help="Allowed oxidation states: Mn=2/3,Fe=2/3.")
+@charge_option
+@fixed_option
+@states_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; steps and sites are counted from 0 there.")
 @click.option(
     "-o",

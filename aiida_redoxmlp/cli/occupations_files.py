@@ -14,7 +14,7 @@ from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.trajectory_file import require_hdf5, trajectory_arrays, write_hdf5, write_npz
 from aiida_redoxmlp.redox.trajectory_states import StatesAlongTrajectory
 
-__all__ = ("SUFFIXES", "RunFiles", "check_outputs")
+__all__ = ("SUFFIXES", "RunFiles", "check_outputs", "unfinished")
 
 _ARRAYS = {".npz": write_npz, ".h5": write_hdf5, ".hdf5": write_hdf5}
 _PLOTS = (".png", ".pdf", ".svg")
@@ -25,12 +25,13 @@ SUFFIXES = (*_ARRAYS, *_PLOTS, _JSON)
 _RESOLUTION_DPI = 160
 
 
-def check_outputs(outputs: Sequence[Path], source: Path) -> None:
+def check_outputs(outputs: Sequence[Path], source: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Refuse files that could not be written, before any reading.
 
     Args:
         outputs: the files to write.
         source: the file that is read.
+        suffixes: endings that are known.
 
     Raises:
         InputError: if an ending is not known, h5py is missing for it, a folder does not exist, or a file is a folder,
@@ -38,8 +39,8 @@ def check_outputs(outputs: Sequence[Path], source: Path) -> None:
     """
     seen = {source.resolve()}
     for path in outputs:
-        if path.suffix.lower() not in SUFFIXES:
-            known = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        if path.suffix.lower() not in suffixes:
+            known = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
             raise InputError(f"{path} has an ending that says no format; let it end with {known}.")
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise InputError(
@@ -71,14 +72,14 @@ class RunFiles:
         """The files that are whole."""
         for path in outputs:
             if path.suffix.lower() == _JSON:
-                stream = self._open.enter_context(_unfinished(path).open("w", encoding="utf-8"))
+                stream = self._open.enter_context(unfinished(path).open("w", encoding="utf-8"))
                 self._json.append((path, JsonWriter(stream, source, charge)))
 
     def close(self) -> None:
         """Remove what did not get whole."""
         self._open.close()
         for path in self._outputs:
-            _unfinished(path).unlink(missing_ok=True)
+            unfinished(path).unlink(missing_ok=True)
 
     def add(self, one: ReadStep) -> None:
         """Write a step to the files that take it at once."""
@@ -97,20 +98,21 @@ class RunFiles:
                     self._write(path, outcome.trajectory, outcome)
                     self.written.append(path)
         for path in self.written:
-            _unfinished(path).replace(path)
+            unfinished(path).replace(path)
 
     def _write(self, path: Path, trajectory: StatesAlongTrajectory, outcome: Outcome) -> None:
         suffix = path.suffix.lower()
         if suffix in _ARRAYS:
             facts = {"source": str(self._source), "total_charge": self._charge, "complete": outcome.complete}
-            _ARRAYS[suffix](_unfinished(path), trajectory_arrays(trajectory), facts)
+            _ARRAYS[suffix](unfinished(path), trajectory_arrays(trajectory), facts)
             return
         # Drawing takes longer to import than most files to read.
         from aiida_redoxmlp.report.trajectory_plot import plot_trajectory  # noqa: PLC0415
 
         figure = plot_trajectory(trajectory, self._table, title=self._source.name)
-        figure.savefig(_unfinished(path), format=suffix[1:], dpi=_RESOLUTION_DPI)
+        figure.savefig(unfinished(path), format=suffix[1:], dpi=_RESOLUTION_DPI)
 
 
-def _unfinished(path: Path) -> Path:
+def unfinished(path: Path) -> Path:
+    """Return the file to write to until the whole is there."""
     return path.with_name(f".{path.name}.part")

@@ -16,7 +16,6 @@ from aiida_redoxmlp.redox.symmetry import site_stabiliser
 __all__ = (
     "PatternOrbit",
     "charge_balanced_patterns",
-    "count_distinct_patterns",
     "count_patterns",
     "distinct_patterns",
     "pattern_orbit",
@@ -124,45 +123,6 @@ def pattern_orbit(pattern: Pattern, permutations: NDArray[np.int64]) -> PatternO
     )
     members = tuple(Pattern(pattern.sites, tuple(states)) for states in np.unique(images, axis=0).tolist())
     return PatternOrbit(members[0], len(members), members)
-
-
-def count_distinct_patterns(
-    sites: Sequence[int],
-    sites_allowed: Sequence[Sequence[int]],
-    charge: int,
-    permutations: NDArray[np.int64],
-) -> int:
-    """Count the orbits of charge-balanced patterns without enumerating patterns.
-
-    Burnside's lemma: the number of orbits is the mean over the group of the number of patterns an operation
-    leaves as they are, and those have one state a cycle of the operation.
-
-    Args:
-        sites: indices of the redox sites.
-        sites_allowed: allowed states of each of them; equivalent sites must allow the same states.
-        charge: sum over the sites.
-        permutations: shape (n_operations, n_atoms).
-    """
-    group = site_stabiliser(permutations, sites)
-    allowed = dict(zip(sites, sites_allowed, strict=True))
-    fixed = 0
-    for permutation in group:
-        cycles = _cycles(permutation, sites)
-        fixed += count_patterns([[state * len(cycle) for state in allowed[cycle[0]]] for cycle in cycles], charge)
-    return fixed // len(group)
-
-
-def _cycles(permutation: NDArray[np.int64], sites: Sequence[int]) -> list[list[int]]:
-    """Return the cycles of a permutation on a set of sites it maps onto itself."""
-    left = set(sites)
-    cycles = []
-    while left:
-        cycle = [min(left)]
-        while (image := int(permutation[cycle[-1]])) != cycle[0]:
-            cycle.append(image)
-        left.difference_update(cycle)
-        cycles.append(cycle)
-    return cycles
 
 
 def _ways(sites_allowed: Sequence[Sequence[int]]) -> list[dict[int, int]]:

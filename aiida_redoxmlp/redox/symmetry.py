@@ -8,6 +8,7 @@ import numpy as np
 import spglib
 from ase import Atoms
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from aiida_redoxmlp.errors import InputError
 
@@ -45,13 +46,13 @@ def site_permutations(
             "check the cell and that no two atoms coincide."
         )
     moved = np.einsum("oij,aj->oai", symmetry["rotations"], fractional) + symmetry["translations"][:, None, :]
-    rows = [_matching_atoms(positions, fractional, cell, kinds) for positions in moved]
+    rows = _matching_atoms(moved, fractional, kinds)
     if any(len(np.unique(row)) != len(atoms) for row in rows):
         raise InputError(
             f"The symmetry operations found at a tolerance of {symprec} Å do not map the atoms one to one; "
             "give a smaller symmetry tolerance."
         )
-    permutations: NDArray[np.int64] = np.unique(np.array(rows, dtype=np.int64), axis=0)
+    permutations: NDArray[np.int64] = np.unique(rows, axis=0)
     return permutations
 
 
@@ -74,15 +75,18 @@ def _compact(kinds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _matching_atoms(
-    moved: NDArray[np.float64],
-    fractional: NDArray[np.float64],
-    cell: NDArray[np.float64],
-    kinds: NDArray[np.int64],
+    moved: NDArray[np.float64], fractional: NDArray[np.float64], kinds: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return, for every moved atom, the nearest atom of its kind; fractional coordinates (n_atoms, 3)."""
-    difference = moved[:, None, :] - fractional[None, :, :]
-    difference -= np.round(difference)
-    distance = np.linalg.norm(difference @ cell, axis=2)
-    distance[kinds[:, None] != kinds[None, :]] = np.inf
-    nearest: NDArray[np.int64] = np.argmin(distance, axis=1).astype(np.int64)
+    """Return the atom of its kind at the image of every atom under every operation, shape (n_operations, n_atoms).
+
+    Args:
+        moved: images in fractional coordinates, shape (n_operations, n_atoms, 3).
+        fractional: atoms in fractional coordinates, shape (n_atoms, 3).
+        kinds: shape (n_atoms,).
+    """
+    # The kind is a fourth coordinate, not periodic, that keeps atoms of different kinds apart.
+    apart = _compact(kinds)[:, None].astype(np.float64)
+    tree = cKDTree(np.hstack([fractional % 1.0 % 1.0, apart]), boxsize=[1, 1, 1, 0])
+    images = np.concatenate([moved % 1.0 % 1.0, np.broadcast_to(apart, (len(moved), *apart.shape))], axis=2)
+    nearest: NDArray[np.int64] = tree.query(images)[1].astype(np.int64)
     return nearest

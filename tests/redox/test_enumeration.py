@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from aiida_redoxmlp.errors import ClosureError, InputError
 from aiida_redoxmlp.redox.enumeration import (
     charge_balanced_patterns,
-    count_distinct_patterns,
     count_patterns,
     distinct_patterns,
 )
@@ -62,13 +61,12 @@ def test_count_of_a_large_cell_needs_no_enumeration() -> None:
 
 
 @given(st.lists(st.permutations(range(5)), min_size=1, max_size=2), st.integers(10, 20))
-def test_orbits_partition_the_patterns_and_agree_with_burnside(generators: list[list[int]], charge: int) -> None:
+def test_orbits_partition_the_patterns(generators: list[list[int]], charge: int) -> None:
     group = _group(generators)
     patterns = list(charge_balanced_patterns(["Mn"] * 5, range(5), MANGANESE, charge))
     orbits = distinct_patterns(patterns, group)
     members = [member for orbit in orbits for member in orbit.members]
     assert sorted(members) == patterns
-    assert len(orbits) == count_distinct_patterns(range(5), [MANGANESE["Mn"]] * 5, charge, group)
     for orbit in orbits:
         assert orbit.multiplicity == len(orbit.members)
         assert len(group) % orbit.multiplicity == 0
@@ -82,7 +80,6 @@ def test_half_lithiated_olivine_has_six_patterns_of_which_three_are_distinct(oli
     orbits = distinct_patterns(patterns, site_permutations(olivine))
     assert len(patterns) == 6
     assert [orbit.multiplicity for orbit in orbits] == [2, 2, 2]
-    assert count_distinct_patterns(sites, [[2, 3]] * 4, 10, site_permutations(olivine)) == 3
 
 
 def test_equivalent_patterns_have_the_same_distance_between_their_holes(olivine: Atoms) -> None:
