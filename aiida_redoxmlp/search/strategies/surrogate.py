@@ -1,0 +1,134 @@
+"""Search guided by a pair model that is fitted to the committee's energies on the way."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from aiida_redoxmlp.search.checkpoint import Arrays, part, prefixed
+from aiida_redoxmlp.search.pair_basis import PairBasis
+from aiida_redoxmlp.search.pair_model import PairModel, anneal, fit_pairs
+from aiida_redoxmlp.search.strategies.contract import Lowest, Problem
+
+__all__ = ("SurrogateGuided", "SurrogateSettings")
+
+_ELITE = 5
+_LOW_ENERGY_WIDTH = 1.0
+"""Width of the region where the fit has to be good, in units of the random configurations' standard deviation."""
+
+
+class SurrogateSettings(BaseModel):
+    """A pair model proposes, the committee disposes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["surrogate"] = "surrogate"
+    initial: int = Field(60, ge=2, description="Random configurations that the first fit is made to.")
+    candidates: int = Field(24, ge=1, description="Configurations that the committee evaluates between two fits.")
+    models: int = Field(8, ge=1, description="Models drawn from what the fit leaves open; each is annealed.")
+    chains: int = Field(16, ge=1, description="Chains of annealing in each model.")
+    steps_a_site: int = Field(30, ge=1, description="Moves that each of these chains tries, a site.")
+    caution: float = Field(
+        1.0, ge=0, description="Candidates are ranked by predicted energy less this many standard deviations."
+    )
+    top: int = Field(5, ge=1, description="The search stops when this many lowest configurations stay the same.")
+    patience: int = Field(5, ge=1, description="For so many fits.")
+    most_fits: int = Field(500, ge=1, description="Most fits.")
+    most_pairs: int = Field(4000, ge=0, description="Most orbits of pairs in the model, the shortest first.")
+
+
+class SurrogateGuided:
+    """Fits points and pairs, anneals models drawn from the posterior, and has the best candidates evaluated.
+
+    Models drawn from the posterior (Thompson sampling) differ where the data leave them open, so their lowest
+    configurations are those that may yet turn out to be the lowest. Neighbours of the lowest known configurations
+    are candidates as well, which finds what pairs cannot describe.
+    Source: W. R. Thompson, Biometrika 25, 285 (1933).
+    """
+
+    def __init__(self, settings: SurrogateSettings, problem: Problem, random: np.random.Generator) -> None:
+        self._settings, self._problem, self._random = settings, problem, random
+        self._basis = PairBasis(problem.space, most_pairs=settings.most_pairs)
+        self.lowest = Lowest(problem.space.n_sites)
+        self._rows: NDArray[np.int8] = np.zeros((0, problem.space.n_sites), dtype=np.int8)
+        self._energies = np.zeros(0)
+        self._fits = 0
+        self._unchanged = 0
+        self._width = 1.0
+
+    def advance(self) -> bool:
+        """Evaluate the first configurations, or those that a new fit proposes."""
+        first = not len(self._rows)
+        rows = self._problem.random_rows(self._settings.initial, self._random) if first else self._proposed()
+        new = self._unseen(rows)[: None if first else self._settings.candidates]
+        if not len(new):
+            return False
+        energies = self._problem.evaluations.mean(new)
+        self.lowest.see(new, energies)
+        kept = np.isfinite(energies)
+        before = self._top()
+        self._rows = np.concatenate([self._rows, self._problem.evaluations.forms.canonical(new[kept])])
+        self._energies = np.concatenate([self._energies, energies[kept]])
+        if first:
+            self._width = max(_LOW_ENERGY_WIDTH * float(self._energies.std()), 1e-6)
+        self._unchanged = self._unchanged + 1 if self._top() == before else 0
+        return self._unchanged < self._settings.patience and self._fits < self._settings.most_fits
+
+    def model(self) -> PairModel:
+        """Return the model fitted to what this run has seen."""
+        return fit_pairs(self._basis, self._rows, self._energies, low_energy_width=self._width)
+
+    def arrays(self) -> Arrays:
+        """Return the state but for the random generator's, to store it."""
+        return {
+            "rows": self._rows,
+            "energies": self._energies,
+            "fits": np.array([self._fits, self._unchanged]),
+            "width": np.array(self._width),
+            **prefixed("lowest", self.lowest.arrays()),
+        }
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take over what :meth:`arrays` of a strategy with the same settings returned."""
+        self._rows, self._energies = arrays["rows"], arrays["energies"]
+        self._fits, self._unchanged = arrays["fits"].tolist()
+        self._width = float(arrays["width"])
+        self.lowest.restore(part(arrays, "lowest"))
+
+    def _proposed(self) -> NDArray[np.int8]:
+        """Return candidates of a new fit, those that may be lowest first."""
+        settings, problem = self._settings, self._problem
+        model = self.model()
+        self._fits += 1
+        drawn = model.posterior.sample(settings.models, self._random)
+        drawn[0] = model.posterior.mean
+        starts = self._starts(settings.models * settings.chains)
+        steps = settings.steps_a_site * problem.space.n_sites
+        annealed = anneal(self._basis, drawn, starts, problem.moves, steps, self._random)
+        elite = self._rows[np.argsort(self._energies, kind="stable")[:_ELITE]]
+        near = [problem.moves.neighbours(row) for row in elite]
+        found = self._unseen(np.concatenate([annealed, *near]))
+        if not len(found):
+            return found
+        energies, deviations = model.predict(found)
+        return found[np.argsort(energies - settings.caution * deviations, kind="stable")]
+
+    def _starts(self, number: int) -> NDArray[np.int8]:
+        """Return random members of what this run has seen."""
+        return self._rows[self._random.integers(0, len(self._rows), number)]
+
+    def _unseen(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return the canonical forms that this run has not seen, each once, in the order given."""
+        forms = self._problem.evaluations.forms.canonical(rows)
+        seen = {row.tobytes() for row in self._rows}
+        new = {form.tobytes(): place for place, form in reversed(list(enumerate(forms))) if form.tobytes() not in seen}
+        return forms[sorted(new.values())]
+
+    def _top(self) -> list[bytes]:
+        """Return the lowest configurations."""
+        return [
+            self._rows[place].tobytes() for place in np.argsort(self._energies, kind="stable")[: self._settings.top]
+        ]
