@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 __all__ = ("LinearPosterior", "fit_linear")
 
-_NOISE_RATIOS = 10.0 ** np.arange(-10, 3.5, 0.5)
+_NOISE_RATIOS = 10.0 ** np.arange(-10, -0.5, 0.5)
+"""Variances of the noise over those of what the model explains, of which the fit chooses; with few data, all could be
+noise, but that is not what a model is fitted for."""
+
 _SMALLEST_EIGENVALUE = 1e-13
 
 
@@ -63,7 +66,7 @@ def fit_linear(
 ) -> LinearPosterior:
     """Fit a linear model with Gaussian priors and noise, choosing both by their evidence.
 
-    The evidence is maximised over the given priors, over their common scale and over the ratio of noise and scale.
+    The evidence is maximised over the given priors, their common scale and the ratio of noise and scale.
     Source: C. M. Bishop, Pattern Recognition and Machine Learning (2006), section 3.5.
 
     Args:
@@ -86,7 +89,7 @@ def _best_ratio(
     explained = along**2 / eigenvalues
     unexplained = max(float(targets @ targets - explained.sum()), 0.0)
     number = len(targets)
-    noise_ratios = _NOISE_RATIOS * float(eigenvalues.max(initial=1.0)) / number
+    noise_ratios = _NOISE_RATIOS * max(float(scaled.var(axis=0).sum()), np.finfo(float).tiny)
     shifted = eigenvalues + noise_ratios[:, None]
     squares = (explained / shifted).sum(axis=1) + unexplained / noise_ratios
     variances = np.maximum(squares / number, np.finfo(float).tiny)

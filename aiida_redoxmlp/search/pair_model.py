@@ -13,7 +13,7 @@ from aiida_redoxmlp.search.pair_basis import PairBasis
 
 __all__ = ("PairModel", "anneal", "fit_pairs")
 
-_DECAY_LENGTHS = (np.inf, 6.0, 3.0, 1.5)
+_DECAY_LENGTHS = (np.inf, 6.0, 3.0, 1.5, 0.75)
 """Lengths in Å over which pair interactions may fall off, of which the fit chooses."""
 
 _POINT_WIDTH = 10.0
