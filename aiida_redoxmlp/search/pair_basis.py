@@ -45,6 +45,8 @@ class PairBasis:
         columns = number[space.permutations[:, self._sites], functions]
         points, self._point_orbit = np.unique(columns.min(axis=0), return_inverse=True)
         self.n_points = len(points)
+        lists = [space.allowed.index(some) for some in space.allowed]
+        self._kinds = np.array(lists, dtype=np.int64)[self._sites] * width + functions
         self._set_pairs(columns, _distances(space), most_pairs)
 
     @property
@@ -91,6 +93,24 @@ class PairBasis:
         sizes = np.diff(np.append(self._starts, len(self._first)))
         matrix[self._first, self._second] = np.repeat(coefficients[1 + self.n_points :], sizes)
         return fields, matrix + matrix.T
+
+    def groups(self, bin_width: float) -> NDArray[np.float64]:
+        """Return which correlations are alike but for where they are, shape (n_correlations, n_groups), 0 or 1.
+
+        Points are alike if they have the same species and function; pairs as well if their lengths are.
+
+        Args:
+            bin_width: of the lengths in Å.
+        """
+        first_points = np.unique(self._point_orbit, return_index=True)[1]
+        points = [(int(self._kinds[column]),) for column in first_points]
+        kinds = np.sort(np.stack([self._kinds[self._first], self._kinds[self._second]]), axis=0)[:, self._starts]
+        lengths = np.round(self.distances / bin_width).astype(np.int64)
+        pairs = [tuple(key) for key in np.stack([*kinds, lengths], axis=1).tolist()]
+        number = {key: place for place, key in enumerate(dict.fromkeys([*points, *pairs]))}
+        members = np.zeros((self.n_correlations, len(number)))
+        members[np.arange(1, self.n_correlations), [number[key] for key in [*points, *pairs]]] = 1.0
+        return members
 
     def _set_pairs(self, columns: NDArray[np.int64], distances: NDArray[np.float64], most: int) -> None:
         """Find the orbits of pairs of functions on different sites.

@@ -13,12 +13,17 @@ from aiida_redoxmlp.search.pair_basis import PairBasis
 
 __all__ = ("PairModel", "anneal", "fit_pairs")
 
-_DECAY_LENGTHS = (np.inf, 6.0, 3.0, 1.5, 0.75)
+_DECAY_LENGTHS = (np.inf, 3.0, 1.5, 0.75)
 """Lengths in Å over which pair interactions may fall off, of which the fit chooses."""
 
+_DEVIATIONS = (1.0, 0.3, 0.1)
+"""By how much interactions of pairs of the same kind and length may differ, of which the fit chooses."""
+
+_LENGTH_BIN = 0.5
 _POINT_WIDTH = 10.0
 _CONSTANT_WIDTH = 1000.0
 _FINAL = 0.02
+_MOST_FOR_CHOICE = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +32,29 @@ class PairModel:
 
     Attributes:
         basis: correlations.
-        posterior: coefficients in eV.
+        posterior: coefficients in eV, of the correlations first and then of sums over those that are alike.
         offset: energy in eV that the coefficients are relative to.
     """
 
     basis: PairBasis
     posterior: LinearPosterior
     offset: float
+    _features: NDArray[np.float64]
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """Most likely coefficients of the correlations in eV, shape (n_correlations,)."""
+        coefficients: NDArray[np.float64] = self._features @ self.posterior.mean
+        return coefficients
+
+    def sample(self, number: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """Return coefficients that the energies leave possible in eV, shape (number, n_correlations)."""
+        return self.posterior.sample(number, random) @ self._features.T
 
     def predict(self, rows: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return energies and their standard deviations in eV, each of shape (n_configurations,)."""
-        correlations = self.basis.correlations(rows)
-        return self.offset + self.posterior.predict(correlations), self.posterior.uncertainty(correlations)
+        features = self.basis.correlations(rows) @ self._features
+        return self.offset + self.posterior.predict(features), self.posterior.uncertainty(features)
 
 
 def fit_pairs(
@@ -46,21 +62,38 @@ def fit_pairs(
 ) -> PairModel:
     """Fit points and pairs to energies; low ones count more, as the model need not be right about high ones.
 
+    Pairs of the same species and length have an interaction in common and each a deviation from it, so that a lattice
+    whose symmetry displacements have broken is learnt almost as fast as one with symmetry.
+
     Args:
         basis: correlations.
         rows: shape (n_configurations, n_sites).
         energies: eV, shape (n_configurations,).
         low_energy_width: height in eV above the lowest energy from which on the noise is taken to grow.
     """
-    lowest = float(energies.min())
-    noise_factors = np.sqrt(1 + ((energies - lowest) / low_energy_width) ** 2)
-    shortest = basis.distances.min(initial=np.inf)
-    ends = np.full(1 + basis.n_points, _POINT_WIDTH)
-    ends[0] = _CONSTANT_WIDTH
-    priors = [np.concatenate([ends, np.exp((shortest - basis.distances) / length)]) for length in _DECAY_LENGTHS]
+    noise_factors = np.sqrt(1 + ((energies - energies.min()) / low_energy_width) ** 2)
     offset = float(energies.mean())
-    posterior = fit_linear(basis.correlations(rows), energies - offset, priors, noise_factors)
-    return PairModel(basis, posterior, offset)
+    groups = basis.groups(_LENGTH_BIN)
+    features = np.hstack([np.eye(basis.n_correlations), groups])
+    values, targets = basis.correlations(rows) @ features, energies - offset
+    chosen = np.argsort(energies, kind="stable")[:_MOST_FOR_CHOICE]
+    prior = fit_linear(values[chosen], targets[chosen], _priors(basis, groups), noise_factors[chosen]).widths
+    return PairModel(basis, fit_linear(values, targets, [prior], noise_factors), offset, features)
+
+
+def _priors(basis: PairBasis, groups: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return widths of the coefficients of correlations and groups that a fit may choose from."""
+    shortest = basis.distances.min(initial=np.inf)
+    priors = []
+    for length in _DECAY_LENGTHS:
+        each = np.full(basis.n_correlations, _POINT_WIDTH)
+        each[0] = _CONSTANT_WIDTH
+        each[1 + basis.n_points :] = np.exp((shortest - basis.distances) / length)
+        common = (groups * each[:, None]).max(axis=0, initial=0.0)
+        for deviation in _DEVIATIONS:
+            own = np.append(each[0], deviation * each[1:])
+            priors.append(np.concatenate([own, common]))
+    return priors
 
 
 def anneal(

@@ -110,6 +110,6 @@ def test_annealing_in_the_model_finds_its_lowest_configuration() -> None:
     energies = problem.energy(rows)
     model = fit_pairs(basis, rows, energies, low_energy_width=energies.std())
     random = np.random.default_rng(3)
-    found = anneal(basis, model.posterior.mean[None], rows[:16], Moves(problem.space.rules), 300, random)
+    found = anneal(basis, model.coefficients[None], rows[:16], Moves(problem.space.rules), 300, random)
     assert problem.space.rules.obeyed(found).all()
     assert problem.energy(found).min() == pytest.approx(problem.lowest, abs=1e-9)

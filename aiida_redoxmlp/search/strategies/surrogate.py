@@ -16,8 +16,11 @@ from aiida_redoxmlp.search.strategies.contract import Lowest, Problem
 __all__ = ("SurrogateGuided", "SurrogateSettings")
 
 _ELITE = 5
-_LOW_ENERGY_WIDTH = 1.0
-"""Width of the region where the fit has to be good, in units of the random configurations' standard deviation."""
+_DEVIATIONS = 2.0
+"""A candidate may be lower than the lowest if it is predicted so many standard deviations above it, or less."""
+
+_SMALLEST_WIDTH = 1e-6
+"""Standard deviation in eV that random configurations' energies are taken to have at least."""
 
 
 class SurrogateSettings(BaseModel):
@@ -35,7 +38,8 @@ class SurrogateSettings(BaseModel):
         1.0, ge=0, description="Candidates are ranked by predicted energy less this many standard deviations."
     )
     top: int = Field(5, ge=1, description="The search stops when this many lowest configurations stay the same.")
-    patience: int = Field(5, ge=1, description="For so many fits.")
+    patience: int = Field(5, ge=1, description="For so many fits, if the model is sure that nothing is lower.")
+    most_patience: int = Field(25, ge=1, description="For so many fits, if it is not.")
     most_fits: int = Field(500, ge=1, description="Most fits.")
     most_pairs: int = Field(4000, ge=0, description="Most orbits of pairs in the model, the shortest first.")
 
@@ -57,25 +61,32 @@ class SurrogateGuided:
         self._energies = np.zeros(0)
         self._fits = 0
         self._unchanged = 0
+        self._error = np.inf
         self._width = 1.0
 
     def advance(self) -> bool:
         """Evaluate the first configurations, or those that a new fit proposes."""
-        first = not len(self._rows)
-        rows = self._problem.random_rows(self._settings.initial, self._random) if first else self._proposed()
-        new = self._unseen(rows)[: None if first else self._settings.candidates]
-        if not len(new):
+        if not len(self._rows):
+            rows = self._unseen(self._problem.random_rows(self._settings.initial, self._random))
+            self._learn(rows, self._problem.evaluations.mean(rows))
+            self._width = max(float(self._energies.std()), _SMALLEST_WIDTH)
+            return True
+        model = self.model()
+        self._fits += 1
+        candidates = self._candidates(model)
+        if not len(candidates):
             return False
-        energies = self._problem.evaluations.mean(new)
-        self.lowest.see(new, energies)
-        kept = np.isfinite(energies)
-        before = self._top()
-        self._rows = np.concatenate([self._rows, self._problem.evaluations.forms.canonical(new[kept])])
-        self._energies = np.concatenate([self._energies, energies[kept]])
-        if first:
-            self._width = max(_LOW_ENERGY_WIDTH * float(self._energies.std()), 1e-6)
+        predicted, deviations = model.predict(candidates)
+        hopeful = predicted - _DEVIATIONS * np.hypot(deviations, max(self._error, model.posterior.noise))
+        promising = bool(hopeful.min() < self.lowest.energy)
+        best = np.argsort(predicted - self._settings.caution * deviations, kind="stable")[: self._settings.candidates]
+        before, energies = self._top(), self._problem.evaluations.mean(candidates[best])
+        known = np.isfinite(energies)
+        self._error = float(np.sqrt(np.mean((energies - predicted[best])[known] ** 2))) if known.any() else np.inf
+        self._learn(candidates[best], energies)
         self._unchanged = self._unchanged + 1 if self._top() == before else 0
-        return self._unchanged < self._settings.patience and self._fits < self._settings.most_fits
+        patience = self._settings.most_patience if promising else self._settings.patience
+        return self._unchanged < patience and self._fits < self._settings.most_fits
 
     def model(self) -> PairModel:
         """Return the model fitted to what this run has seen."""
@@ -87,6 +98,7 @@ class SurrogateGuided:
             "rows": self._rows,
             "energies": self._energies,
             "fits": np.array([self._fits, self._unchanged]),
+            "error": np.array(self._error),
             "width": np.array(self._width),
             **prefixed("lowest", self.lowest.arrays()),
         }
@@ -95,30 +107,27 @@ class SurrogateGuided:
         """Take over what :meth:`arrays` of a strategy with the same settings returned."""
         self._rows, self._energies = arrays["rows"], arrays["energies"]
         self._fits, self._unchanged = arrays["fits"].tolist()
+        self._error = float(arrays["error"])
         self._width = float(arrays["width"])
         self.lowest.restore(part(arrays, "lowest"))
 
-    def _proposed(self) -> NDArray[np.int8]:
-        """Return candidates of a new fit, those that may be lowest first."""
+    def _learn(self, rows: NDArray[np.int8], energies: NDArray[np.float64]) -> None:
+        """Add configurations that the budget has allowed to evaluate to what is fitted."""
+        self.lowest.see(rows, energies)
+        known = np.isfinite(energies)
+        self._rows = np.concatenate([self._rows, rows[known]])
+        self._energies = np.concatenate([self._energies, energies[known]])
+
+    def _candidates(self, model: PairModel) -> NDArray[np.int8]:
+        """Return what models drawn from the posterior have as their lowest, and neighbours of the lowest known."""
         settings, problem = self._settings, self._problem
-        model = self.model()
-        self._fits += 1
-        drawn = model.posterior.sample(settings.models, self._random)
-        drawn[0] = model.posterior.mean
-        starts = self._starts(settings.models * settings.chains)
+        drawn = model.sample(settings.models, self._random)
+        drawn[0] = model.coefficients
+        starts = self._rows[self._random.integers(0, len(self._rows), settings.models * settings.chains)]
         steps = settings.steps_a_site * problem.space.n_sites
         annealed = anneal(self._basis, drawn, starts, problem.moves, steps, self._random)
         elite = self._rows[np.argsort(self._energies, kind="stable")[:_ELITE]]
-        near = [problem.moves.neighbours(row) for row in elite]
-        found = self._unseen(np.concatenate([annealed, *near]))
-        if not len(found):
-            return found
-        energies, deviations = model.predict(found)
-        return found[np.argsort(energies - settings.caution * deviations, kind="stable")]
-
-    def _starts(self, number: int) -> NDArray[np.int8]:
-        """Return random members of what this run has seen."""
-        return self._rows[self._random.integers(0, len(self._rows), number)]
+        return self._unseen(np.concatenate([annealed, *map(problem.moves.neighbours, elite)]))
 
     def _unseen(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
         """Return the canonical forms that this run has not seen, each once, in the order given."""
