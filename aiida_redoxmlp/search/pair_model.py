@@ -49,7 +49,8 @@ class PairModel:
 
     def sample(self, number: int, random: np.random.Generator) -> NDArray[np.float64]:
         """Return coefficients that the energies leave possible in eV, shape (number, n_correlations)."""
-        return self.posterior.sample(number, random) @ self._features.T
+        sampled: NDArray[np.float64] = self.posterior.sample(number, random) @ self._features.T
+        return sampled
 
     def predict(self, rows: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return energies and their standard deviations in eV, each of shape (n_configurations,)."""
