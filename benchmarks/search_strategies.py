@@ -2,8 +2,8 @@
 
 Planted problems of two sizes: 16 half-filled sites, where exhaustive search proves the optimum and every strategy
 starts 20 times, and 32 (6·10⁸ patterns), where every strategy starts 10 times. A search is one run with default
-settings that ends by itself, not knowing the optimum. Run it with
-`python benchmarks/search_strategies.py` (about 15 minutes on one core); `--quick` makes two searches of each and writes nothing. It needs no potential and no AiiDA.
+settings that ends by itself, not knowing the optimum. Run it with `python benchmarks/search_strategies.py` (about 15
+minutes on one core); `--quick` makes two searches of each and writes nothing. It needs no potential and no AiiDA.
 """
 
 from __future__ import annotations

@@ -15,10 +15,18 @@ from tests.search.spaces import LITHIUM, METALS, brute_force, rock_salt
 
 QUICK = {
     "exhaustive": {},
-    "tempering": {"steps": 400},
-    "annealing": {"steps": 400},
+    "tempering": {"steps": 200},
+    "annealing": {"steps": 150},
     "evolution": {},
-    "surrogate": {"initial": 20, "candidates": 12, "models": 4, "chains": 8},
+    "surrogate": {"initial": 30, "candidates": 12, "models": 4, "chains": 8, "steps_a_site": 10},
+}
+
+TINY = {
+    **QUICK,
+    "tempering": {"steps": 10},
+    "annealing": {"steps": 10},
+    "evolution": {"population": 10, "elite": 2, "children": 5, "patience": 2},
+    "surrogate": {"initial": 10, "candidates": 5, "models": 2, "chains": 2, "most_patience": 3},
 }
 
 
@@ -146,3 +154,20 @@ def test_unknown_strategies_and_keys_are_refused() -> None:
         strategy_settings("evolution", elite=40)
     with pytest.raises(ValidationError, match="swap the two"):
         strategy_settings("tempering", lowest_temperature=2.0, highest_temperature=1.0)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_space_of_one_configuration_is_searched_at_once(name: str) -> None:
+    space = ConfigurationSpace.of(rock_salt((2, 2, 1)), {"Mn": ["Mn2+", "Mn3+"]}, total_charge=8)
+    settings = GroundStateSettings(strategy=strategy_settings(name, **TINY[name]))
+    found = find_ground_state(space, lambda rows: np.ones((len(rows), 2)), settings)
+    assert (found.n_evaluated, found.ranking.rows.tolist(), found.complete) == (1, [[0, 0, 0, 0]], True)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_equal_energies_are_no_obstacle(name: str) -> None:
+    space = planted_loops((2, 2, 2), 0).space
+    settings = GroundStateSettings(strategy=strategy_settings(name, **TINY[name]))
+    found = find_ground_state(space, lambda rows: np.full((len(rows), 2), -1e4), settings)
+    assert found.ranking.means[0] == -1e4
+    assert found.complete

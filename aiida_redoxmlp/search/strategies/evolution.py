@@ -14,7 +14,7 @@ from aiida_redoxmlp.search.strategies.crossover import cut_and_splice, permuted,
 
 __all__ = ("Evolution", "EvolutionSettings")
 
-_ATTEMPTS = 20
+_ATTEMPTS = 5
 _SPARED = 0.75
 """Share of those outside the elite that may survive; chance takes the others, which keeps the population diverse."""
 
