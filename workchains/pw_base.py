@@ -10,7 +10,7 @@ from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
 
-__all__ = ("SLOSHING_REMEDIES", "RedoxPwBaseWorkChain")
+__all__ = ("MAX_INTERRUPTIONS", "SLOSHING_REMEDIES", "RedoxPwBaseWorkChain")
 
 SLOSHING_REMEDIES: tuple[dict[str, object], ...] = (
     {"mixing_beta": 0.2, "mixing_ndim": 12},
@@ -19,6 +19,9 @@ SLOSHING_REMEDIES: tuple[dict[str, object], ...] = (
 )
 """Tried one after the other when the density does not settle: smaller and longer-memory mixing first, then the
 local Thomas-Fermi screening that damps charge sloshing in inhomogeneous cells (QE's INPUT_PW, ``mixing_mode``)."""
+
+MAX_INTERRUPTIONS = 2
+"""So often a run killed from outside, by a node that failed or a job that was cancelled, is started again."""
 
 
 class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
@@ -45,6 +48,7 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         if "redox" in self.inputs.pw:
             self.ctx.inputs.redox = self.inputs.pw.redox
         self.ctx.remedies_tried = 0
+        self.ctx.interruptions = 0
 
     @process_handler(priority=701, exit_codes=[RedoxPwCalculation.exit_codes.ERROR_IONIC_CYCLE_EXCEEDED_NSTEP])
     def handle_partial_relaxation(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
@@ -72,10 +76,33 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         self.ctx.inputs.parameters["ELECTRONS"].update(remedy)
         if "output_structure" in calculation.outputs:
             self.ctx.inputs.structure = calculation.outputs.output_structure
+        self._restart_with_the_seeds()
+        changes = ", ".join(f"{key}={value}" for key, value in remedy.items())
+        self.report_error_handled(calculation, f"SCF did not settle, trying {changes}")
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=690,
+        exit_codes=[
+            RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_MISSING,
+            RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE,
+            RedoxPwCalculation.exit_codes.ERROR_SCHEDULER_NODE_FAILURE,
+        ],
+    )
+    def handle_interruption(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Start again from the last geometry there is: files of a run that was killed may be half written."""
+        if self.ctx.interruptions >= MAX_INTERRUPTIONS:
+            return None
+        self.ctx.interruptions += 1
+        if "output_structure" in calculation.outputs:
+            self.ctx.inputs.structure = calculation.outputs.output_structure
+        self._restart_with_the_seeds()
+        self.report_error_handled(calculation, "the run was cut off; it starts again from the last geometry")
+        return ProcessHandlerReport(True)
+
+    def _restart_with_the_seeds(self) -> None:
+        """Begin as the first attempt did: the pattern's seeds apply again."""
         if "parent_folder" in self.inputs.pw:
             self.set_restart_type(RestartType.FROM_CHARGE_DENSITY, self.inputs.pw.parent_folder)
         else:
             self.set_restart_type(RestartType.FROM_SCRATCH)
-        changes = ", ".join(f"{key}={value}" for key, value in remedy.items())
-        self.report_error_handled(calculation, f"SCF did not settle, trying {changes}")
-        return ProcessHandlerReport(True)

@@ -10,9 +10,10 @@ from aiida.manage import get_manager
 from plumpy import ProcessState
 
 from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
-from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
+from aiida_redoxmlp.workchains.pw_base import MAX_INTERRUPTIONS, RedoxPwBaseWorkChain
 
 SCF_NOT_CONVERGED = RedoxPwCalculation.exit_codes.ERROR_ELECTRONIC_CONVERGENCE_NOT_REACHED
+CUT_OFF = RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE
 STEPS_USED_UP = RedoxPwCalculation.exit_codes.ERROR_IONIC_CYCLE_EXCEEDED_NSTEP
 
 
@@ -80,3 +81,13 @@ def test_used_up_steps_end_a_relaxation_only_where_that_was_asked_for(process, f
     report = chain.handle_partial_relaxation(failed(STEPS_USED_UP))
     assert (report is not None) == accepted
     assert bool(chain.ctx.get("is_finished", False)) == accepted
+
+
+def test_a_run_killed_from_outside_goes_on_from_its_last_geometry_but_not_for_ever(process, failed):
+    chain = process()
+    for _ in range(MAX_INTERRUPTIONS):
+        killed = failed(CUT_OFF)
+        assert chain.handle_interruption(killed).do_break
+        assert chain.ctx.inputs.structure.uuid == killed.outputs.output_structure.uuid
+        assert chain.ctx.inputs.parameters["CONTROL"]["restart_mode"] == "from_scratch"
+    assert chain.handle_interruption(failed(CUT_OFF)) is None
