@@ -20,7 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from training_runs import closed_frames, judge, plot_style, settings_for, split, train
+from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.subsets import nested_subsets
@@ -66,9 +66,7 @@ def plot(rows: list[dict[str, Any]]) -> None:
     """Force error over the number of frames, both starts."""
     figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
     for start, colour in zip(STARTS, ("tab:gray", "tab:blue"), strict=True):
-        own = [row for row in rows if row["start"] == start]
-        errors = [1000 * row["force_mae_ev_per_angstrom"] for row in own]
-        axis.loglog([row["n_training"] for row in own], errors, "o-", color=colour, label=start)
+        plot_force_errors(axis, [row for row in rows if row["start"] == start], colour=colour, label=start)
     axis.set(xlabel="training frames of Li¼MnPO4 and Li¾MnPO4", ylabel="force MAE (meV/Å), frames held out")
     plot_style(axis)
     figure.savefig(FIGURE, dpi=150)

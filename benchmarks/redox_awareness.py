@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from training_runs import closed_frames, judge, plot_style, settings_for, split, train
+from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.strata import pattern_names
@@ -60,11 +60,10 @@ def plot(rows: list[dict[str, Any]]) -> None:
     labels = {"species": "redox-aware (species)", "none": "redox-unaware"}
     for encoding, colour in zip(CURVE, ("tab:blue", "tab:gray"), strict=True):
         own = [row for row in rows if row["encoding"] == encoding]
-        sizes = [row["n_training"] for row in own]
-        errors = [1000 * row["force_mae_ev_per_angstrom"] for row in own]
-        axes[0].loglog(sizes, errors, "o-", color=colour, label=labels[encoding])
+        plot_force_errors(axes[0], own, colour=colour, label=labels[encoding])
         if encoding != "none":
-            axes[1].semilogx(sizes, [100 * row["pattern_recovery"] for row in own], "o-", color=colour)
+            recovered = [100 * row["pattern_recovery"] for row in own]
+            axes[1].semilogx([row["n_training"] for row in own], recovered, "o-", color=colour)
     axes[1].axhline(100 * rows[0]["chance_recovery"], color="tab:gray", linestyle="--", label="guessing")
     axes[0].set(xlabel="training frames", ylabel="force MAE (meV/Å)", title="Frames held out")
     axes[1].set(xlabel="training frames", ylabel="lowest pattern is DFT's (%)", ylim=(0, 103), title="Pattern recovery")

@@ -20,7 +20,18 @@ from aiida_redoxmlp.dataset.twins import twins_of
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, EvaluateJob, TrainJob
 
-__all__ = ("closed_frames", "epochs_of", "judge", "plot_style", "prepare", "settings_for", "split", "start", "train")
+__all__ = (
+    "closed_frames",
+    "epochs_of",
+    "judge",
+    "plot_force_errors",
+    "plot_style",
+    "prepare",
+    "settings_for",
+    "split",
+    "start",
+    "train",
+)
 
 DATASET = Path(__file__).resolve().parent / "data" / "limnpo4.npz"
 ALLOWED_STATES = {"Mn": [2, 3]}
@@ -81,6 +92,12 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines if line.endswith("}")]
     return [entry for entry in entries if "loss_validation" in entry]
+
+
+def plot_force_errors(axis: Axes, rows: Sequence[dict[str, Any]], *, colour: str, label: str) -> None:
+    """Draw force errors over the number of frames trained on."""
+    errors = [1000 * row["force_mae_ev_per_angstrom"] for row in rows]
+    axis.loglog([row["n_training"] for row in rows], errors, "o-", color=colour, label=label)
 
 
 def plot_style(axis: Axes) -> None:
