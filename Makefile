@@ -48,10 +48,8 @@ test: test-setup lint ## All tests, with real engines, daemon and SLURM; coverag
 	@$(ENVIRONMENT) && COVERAGE_FILE=.coverage.fast \
 	  $(PYTEST) -n auto -m "not engine and not slurm and not daemon" $(COVERAGE)
 	@$(ENVIRONMENT) && COVERAGE_FILE=.coverage.engine \
-	  $(PYTEST) -n 2 -m "engine and not slurm and not daemon" $(COVERAGE)
-	@$(ENVIRONMENT) && COVERAGE_FILE=.coverage.daemon \
-	  $(PYTEST) -m "daemon or slurm" $(COVERAGE)
-	@$(BIN)/coverage combine .coverage.fast* .coverage.engine* .coverage.daemon*
+	  $(PYTEST) -n 2 --dist loadgroup -m "engine or slurm or daemon" $(COVERAGE)
+	@$(BIN)/coverage combine .coverage.fast* .coverage.engine*
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=90
 
 test-setup:

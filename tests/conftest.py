@@ -31,6 +31,14 @@ PW_FIXTURES = Path(__file__).parent / "fixtures" / "pw"
 CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what runs on the checkout's own profile in one process, while real engines run in others."""
+    for item in items:
+        if item.get_closest_marker("daemon") or item.get_closest_marker("slurm"):
+            item.add_marker(pytest.mark.xdist_group("deployment"))
+
+
 @pytest.fixture
 def chemistry() -> dict[str, Any]:
     """Charges of Li0.5MnPO4 as a user writes them."""
