@@ -43,13 +43,20 @@ def convex_hull_and_voltage(
         What :meth:`~aiida_redoxmlp.search.voltage.VoltageProfiles.as_dict` says; written to a file as JSON, the command
         ``aiida-redoxmlp voltage`` reads and draws it. Exit code 300 and a sentence if the energies make no hull.
     """
-    low, high = (0.0, 1.0) if end_members is None else end_members.get_list()
     try:
+        low, high = _end_members(end_members)
         cells = [cell for name, nodes in _by_name(compositions).items() for cell in _cells(name, nodes)]
         energies = ground_state_energies(cells, None if formula_unit is None else formula_unit.value)
-        return orm.Dict(voltage_profiles(energies, lithium_energy.value, (float(low), float(high))).as_dict())
+        return orm.Dict(voltage_profiles(energies, lithium_energy.value, (low, high)).as_dict())
     except InputError as error:
         return ExitCode(_NO_HULL, str(error))
+
+
+def _end_members(given: orm.List | None) -> tuple[float, float]:
+    contents = [0.0, 1.0] if given is None else given.get_list()
+    if len(contents) != 2 or not all(isinstance(one, float | int) for one in contents):
+        raise InputError(f"end_members is {contents}; give two lithium contents, such as [0, 1].")
+    return float(contents[0]), float(contents[1])
 
 
 def _by_name(compositions: Mapping[str, orm.Data]) -> dict[str, dict[str, orm.Data]]:

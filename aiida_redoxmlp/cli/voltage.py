@@ -17,6 +17,7 @@ from aiida_redoxmlp.search.voltage_table import ground_state_energies
 
 __all__ = ("voltage",)
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PLOTS = (".png", ".pdf", ".svg")
 _JSON = ".json"
 _RESOLUTION_DPI = 160
@@ -24,7 +25,7 @@ _HEADINGS = {"potential": "Potential", "dft": "DFT"}
 
 
 @click.command("voltage")
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=_FILE)
 @click.option("--lithium-energy", metavar="EV", type=float, help="Energy of lithium metal in eV an atom.")
 @click.option(
     "--formula-unit",

@@ -57,7 +57,7 @@ def read_voltage_file(path: Path) -> VoltageFile:
 
 def _read_csv(path: Path) -> tuple[list[dict[str, Any]], None]:
     """Read rows; lines that begin with # are comments, empty cells are not given."""
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(
             (line for line in stream if line.strip() and not line.startswith("#")), skipinitialspace=True, strict=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +15,7 @@ from aiida_redoxmlp.search.voltage_curve import GroundStateEnergy, Source, Volta
 
 __all__ = ("VoltageProfiles", "voltage_profiles")
 
-_SAME_CONTENT = 1e-6
+_SAME_CONTENT = 1e-4
 """Contents closer than this are the same."""
 
 _HIGHEST_VOLTAGE = 10.0
@@ -69,9 +70,11 @@ def voltage_profiles(
         end_members: lowest and highest lithium content of the hull.
 
     Raises:
-        InputError: if the end members are missing or not two, a content is given twice or is not between them, or the
-            members of a committee differ in number.
+        InputError: if the end members are missing or no range, lithium's energy is not finite, a content is given twice
+            or is not between them, or the members of a committee differ in number.
     """
+    if not math.isfinite(lithium_energy):
+        raise InputError(f"The energy of lithium metal is {lithium_energy}; give a finite number in eV an atom.")
     if not end_members[0] < end_members[1] - _SAME_CONTENT:
         raise InputError(
             f"The end members x = {end_members[0]:g} and {end_members[1]:g} span no range; give the lower one first."

@@ -126,6 +126,7 @@ def test_end_members_and_formula_unit_can_be_given():
         (lambda: {"full_search": _report("full")}, "give full_structure, which says how much lithium it has"),
         (lambda: {"full_model": orm.Int(1)}, "The input 'full_model' is not known"),
         (lambda: {"full_search": _report("full"), "full_structure": _structure("Co2O4")}, "has 6 atoms, but"),
+        (lambda: {"end_members": orm.List([0])}, "end_members is [0]; give two lithium contents"),
         (dict, "There are no energies"),
     ],
 )

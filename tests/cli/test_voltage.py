@@ -70,6 +70,11 @@ def test_files_are_joined(tmp_path):
     assert [step["voltage_v"] for step in found["curves"][0]["steps"]] == pytest.approx([4.6, 3.4])
 
 
+def test_spreadsheets_may_mark_the_encoding(tmp_path):
+    table = _written(tmp_path, "marked.csv", "\ufeffx,energy_ev\r\n0,0\r\n1,-4\r\n")
+    assert "4.000  on average" in _run(table, "--lithium-energy", 0)
+
+
 def test_members_are_numbers_with_spaces_in_csv(tmp_path):
     table = _written(tmp_path, "members.csv", "x,energies_ev\n0,0.0 0.1\n1,-4.0 -4.2\n")
     (curve,) = json.loads(_run(table, "--lithium-energy", 0, "--json"))["curves"]
@@ -128,6 +133,8 @@ def test_a_table_that_cannot_be_used_is_one_sentence(tmp_path, name, text, messa
     [
         ((), "The energy of lithium metal is missing; give it with --lithium-energy"),
         ((*LITHIUM, "--end-members", "all"), "'all' is not understood; write two contents, such as 0,1."),
+        (("--lithium-energy", "nan"), "The energy of lithium metal is nan; give a finite number"),
+        ((*LITHIUM, "--end-members", "1,0"), "span no range; give the lower one first"),
         ((*LITHIUM, "--formula-unit", "MnO2"), "no whole number of formula units MnO2"),
         ((*LITHIUM, "-o", "voltage.doc"), "let it end with .png, .pdf, .svg or .json"),
         ((*LITHIUM, "-o", EXAMPLE), "lixtio2.csv has an ending that says no format"),
