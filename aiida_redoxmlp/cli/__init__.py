@@ -9,7 +9,7 @@ from aiida_redoxmlp.cli.group import SentenceGroup
 
 __all__ = ("main", "root")
 
-_COMMANDS = ("launch", "model", "occupations", "patterns", "query", "report", "setup", "status")
+_COMMANDS = ("launch", "model", "occupations", "patterns", "query", "report", "setup", "status", "voltage")
 
 
 @click.group(
