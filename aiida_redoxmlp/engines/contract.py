@@ -83,6 +83,16 @@ class CommitteePotential(Protocol):
             Energies in eV, shape (n_decorations, n_members).
         """
 
+    def descriptors(self, configurations: Sequence[Configuration]) -> list[NDArray[np.float64]]:
+        """Return what the first member knows of every atom's surroundings, as numbers without unit.
+
+        They are the same after any rotation, translation or renumbering of the atoms, and for all spins reversed, and
+        they are of the structure with its species: atoms whose descriptors are close are close to the potential.
+
+        Returns:
+            For each configuration an array of shape (n_atoms, n_features); every atom's row has the same length.
+        """
+
     def member(self, index: int) -> CommitteePotential:
         """Return one member, counted from 0, as a committee of its own."""
 

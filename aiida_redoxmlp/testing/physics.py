@@ -186,3 +186,33 @@ class PhysicsClaims(TrainedPotential):
         known = [self.potential.encoding.with_usual_spins(one) for one in alone]
         expected = [one.energies for one in self.potential.evaluate(known)]
         require_close(together, np.array(expected), self.same_tolerance)
+
+    def test_descriptors_do_not_depend_on_orientation_or_order(self) -> None:
+        """Rotated, shifted and renumbered atoms have the descriptors they had, in a batch as alone."""
+        rotation, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+        here, order = self.configuration, np.array([2, 1, 3, 0])
+        turned = replace(here, positions=(here.positions + 0.7) @ rotation.T, cell=here.cell @ rotation.T)
+        renumbered = Configuration(
+            here.numbers[order], here.positions[order], here.cell, here.oxidation_states[order], spins_of(here)[order]
+        )
+        before, after, other = self.potential.descriptors([here, turned, renumbered])
+        require(before.shape[0] == len(here) and before.shape[1] > 0, f"descriptors have shape {before.shape}")
+        require_close(after, before, self.invariance_tolerance)
+        require_close(other, before[order], self.invariance_tolerance)
+        (alone,) = self.potential.descriptors([here])
+        require_close(alone, before, self.invariance_tolerance)
+        require(self.potential.descriptors([]) == [], "an empty batch has descriptors")
+
+    def test_descriptors_tell_structures_and_species_apart(self) -> None:
+        """A moved atom changes them; an electron elsewhere does, unless the encoding hides it."""
+        here = self.configuration
+        moved = here.moved_to(here.positions + np.array([[0.1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]))
+        order = [1, 0, 2, 3]
+        swapped = replace(here, oxidation_states=here.oxidation_states[order], spins=spins_of(here)[order])
+        before, after, other = self.potential.descriptors([here, moved, swapped])
+        require(float(np.abs(after - before).max()) > self.smallest_difference, "a moved atom changes no descriptor")
+        if self.potential.encoding.resolves_states:
+            change = float(np.abs(other - before).max())
+            require(change > self.smallest_difference, "swapping Mn2+ and Mn3+ changes no descriptor")
+        else:
+            require_close(other, before, self.same_tolerance)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiida_redoxmlp.engines.mace.backend import torch
 from aiida_redoxmlp.engines.mace.graph import Graph, batch_graphs
 
-__all__ = ("Batch", "Prediction", "join", "predict", "predict_energies")
+__all__ = ("Batch", "Prediction", "atom_features", "join", "predict", "predict_energies")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,30 @@ def predict_energies(network: torch.nn.Module, batch: Batch) -> torch.Tensor:
     with torch.no_grad(), _element_features_as_copies(network):
         output = network(dict(batch.tensors), training=False, compute_force=False)
     return _mean(output["interaction_energy"], batch.copies)
+
+
+def atom_features(network: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the invariant features of every atom after all layers, shape (n_atoms_total, n_features).
+
+    They are what the readouts turn into energies: the scalars among each layer's features, the mean of both
+    directions where spins are resolved.
+    """
+    with torch.no_grad(), _element_features_as_copies(network):
+        output = network(dict(batch.tensors), training=False, compute_force=False)
+    return _mean(output["node_feats"][:, _scalars(network)], batch.copies)
+
+
+def _scalars(network: Any) -> list[int]:
+    """Return the places of the scalars in a row of all layers' features."""
+    places: list[int] = []
+    start = 0
+    for product in network.products:
+        irreps = product.linear.irreps_out
+        for (_, irrep), part in zip(irreps, irreps.slices(), strict=True):
+            if irrep.l == 0:
+                places.extend(range(start + part.start, start + part.stop))
+        start += irreps.dim
+    return places
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from aiida_redoxmlp.engines.mace.description import (
     read_weights,
     write_description,
 )
-from aiida_redoxmlp.engines.mace.evaluation import Batch, join, predict, predict_energies
+from aiida_redoxmlp.engines.mace.evaluation import Batch, atom_features, join, predict, predict_energies
 from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
 from aiida_redoxmlp.engines.mace.network import build_network
 from aiida_redoxmlp.engines.reference_energies import composition
@@ -122,6 +122,22 @@ class MaceCommittee:
                 for member, network in enumerate(self.networks):
                     energies[start : start + size, member] += _to_numpy(predict_energies(network, batch))
         return energies
+
+    def descriptors(self, configurations: Sequence[Configuration]) -> list[NDArray[np.float64]]:
+        """Return the invariant features of every atom in the first network, shape (n_atoms, n_features) each.
+
+        Raises:
+            InputError: for a species or spin the committee was not trained on.
+        """
+        encoding = self.encoding
+        n_types, dtype, device = len(encoding.model_numbers), DTYPES[self.description.dtype], torch.device(self.device)
+        rows: list[NDArray[np.float64]] = []
+        for _, graphs in self._chunks(configurations, encoding):
+            with reproducible(self.description.dtype):
+                batch = join(graphs, n_types=n_types, dtype=dtype, device=device)
+                features = _to_numpy(atom_features(self.networks[0], batch))
+            rows.extend(np.split(features, np.cumsum([graph.n_atoms for graph in graphs])[:-1]))
+        return rows
 
     def _edges_at_once(self, encoding: Encoding) -> int:
         return EDGES_PER_BATCH.get(self.device, EDGES_PER_BATCH["cpu"]) // (2 if encoding.resolves_spins else 1)

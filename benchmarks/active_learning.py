@@ -1,0 +1,259 @@
+"""How many labels does a loop need that sees forces, electrons and structures, or forces only, or nothing?
+
+Run it from a checkout, in its environment: ``python benchmarks/active_learning.py [--seeds 1 2 3] [--quick]``. Frames
+of ``benchmarks/data/limnpo4.npz`` are the pool: a loop sees their geometries, believes in a pattern for each, asks for
+labels, gets DFT's, and trains its committee on from the last. All loops of a seed begin with the same frames and
+have the same budget of labels and gradient steps; they are judged on trajectories that are in no pool. What is reported
+is the number of labels at which the mean over the seeds reaches the force error and the pattern recovery that random
+selection ends with. Writes ``results/active_learning.json`` and ``docs/images/active-learning.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import yaml
+from ase.io import read
+from training_runs import ALLOWED_STATES, DATASET, closed_frames, plot_style, settings_for, split
+
+from aiida_redoxmlp.active_learning.candidates import formula_of
+from aiida_redoxmlp.active_learning.judging import fresh_errors, spread_factors
+from aiida_redoxmlp.active_learning.label_book import LabelBook
+from aiida_redoxmlp.active_learning.proposal import propose
+from aiida_redoxmlp.active_learning.records import IterationRecord, LoopState, Usage
+from aiida_redoxmlp.active_learning.selection import CandidateBand, SelectionSettings
+from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules, decide, labels_left
+from aiida_redoxmlp.active_learning.verdicts import LabelAnswer, Verdict, frames_of, judge_answer
+from aiida_redoxmlp.dataset.errors import mean_absolute
+from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.strata import shuffle_key
+from aiida_redoxmlp.engines.contract import CommitteePotential
+from aiida_redoxmlp.engines.registry import get_engine
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.runners.pattern_recovery import candidates_of, rank_patterns
+from aiida_redoxmlp.testing.replayed_pool import ReplayedPool
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+RESULTS = CHECKOUT / "benchmarks" / "results" / "active_learning.json"
+FIGURE = CHECKOUT / "docs" / "images" / "active-learning.png"
+STRATEGIES = {"random": "tab:gray", "uncertainty": "tab:orange", "redox_aware": "tab:blue"}
+CHEMISTRY = RedoxChemistry.model_validate({"allowed_states": ALLOWED_STATES})
+NETWORK = {"num_channels": 8, "max_L": 0, "r_max": 4.0, "radial_mlp": (16, 16)}
+FAR = CandidateBand(floor=0.02, ceiling=None)
+"""No ceiling: frames of a pool come from DFT, so none of them is a structure that the potential made up."""
+
+
+def how_states_were_read() -> dict[str, RedoxChemistry]:
+    """Return the charges and thresholds that the dataset's states were read with, by formula of the cell."""
+    found = {}
+    for config in sorted(DATASET.parent.glob("limnpo4-*.yaml")):
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        formula = read(config.parent / content["structure"]).get_chemical_formula(mode="hill")
+        found[str(formula)] = RedoxChemistry.model_validate(content["redox"])
+    return found
+
+
+READ_WITH = how_states_were_read()
+
+
+class Loop:
+    """One loop over a pool."""
+
+    def __init__(self, strategy: str, seed: int, pool: list[Frame], test: list[Frame], arguments: Any) -> None:
+        self.selection = SelectionSettings(strategy=strategy, n_labels=arguments.batch, band=FAR, seed=seed)
+        self.pool, self.test, self.arguments = ReplayedPool(pool, CHEMISTRY), test, arguments
+        self.frames = sorted(pool, key=lambda frame: shuffle_key(seed, frame.content_hash))[: arguments.initial]
+        taken = {frame.configuration.positions.tobytes() for frame in self.frames}
+        everything = self.pool.candidates()
+        self.candidates = [one for one in everything if one.configuration.positions.tobytes() not in taken]
+        self.state = LoopState()
+        self.folder = tempfile.TemporaryDirectory()
+        self.curve: list[dict[str, Any]] = []
+        self.overhead = self.total = 0.0
+
+    def run(self) -> dict[str, Any]:
+        """Run the loop to the end of its budget."""
+        began = time.perf_counter()
+        budget = Budget(labels=self.arguments.budget - self.arguments.initial)
+        potential = self.train(0)
+        while not decide(self.state, StoppingRules(), budget).stop and self.candidates:
+            potential = self.iterate(potential, labels_left(self.state, budget))
+        return {
+            "strategy": self.selection.strategy,
+            "seed": self.selection.seed,
+            "curve": self.curve,
+            "redox_errors": sum(one.labels.redox_errors for one in self.state.iterations),
+            "overhead": self.overhead / (time.perf_counter() - began),
+            "force_factor": self.state.factors.forces,
+        }
+
+    def iterate(self, potential: CommitteePotential, left: int | None) -> CommitteePotential:
+        """Select, label, train on, judge."""
+        began, number = time.perf_counter(), len(self.state.iterations)
+        settings = self.selection.model_copy(update={"n_labels": min(self.selection.n_labels, left or 1)})
+        proposal = propose(
+            potential,
+            self.candidates,
+            CHEMISTRY,
+            settings,
+            labelled=self.frames,
+            book=self.state.labels,
+            factors=self.state.factors,
+        )
+        verdicts = [verdict_of(self.pool.answer(request)) for request in proposal.requests]
+        answered = {request.structure.positions.tobytes() for request in proposal.requests}
+        self.candidates = [one for one in self.candidates if one.configuration.positions.tobytes() not in answered]
+        self.frames = [*self.frames, *frames_of(verdicts)]
+        labels: LabelBook = self.state.labels.recorded(verdicts, number)
+        record = IterationRecord(
+            number=number,
+            strategy=settings.strategy,
+            band=proposal.selection.counts,
+            labels=labels.counts(number),
+            n_frames=len(self.frames),
+            errors_before=fresh_errors(potential, verdicts),
+            factors=spread_factors(potential, verdicts, proposal.beliefs, self.state.factors),
+            used=Usage(labels=len(verdicts)),
+            warnings=list(proposal.selection.warnings),
+        )
+        self.state = self.state.with_iteration(record, labels)
+        self.overhead += time.perf_counter() - began
+        if not verdicts:
+            self.candidates = []
+            return potential
+        return self.train(number + 1)
+
+    def train(self, number: int) -> CommitteePotential:
+        """Train on from the last committee, on all labels, and judge."""
+        steps = self.arguments.steps if number else self.arguments.first_steps
+        changes: dict[str, Any] = {"architecture": NETWORK, "seeds": list(range(self.arguments.members))}
+        foundation = Path(self.folder.name) / f"model_{number - 1}"
+        if number:
+            changes |= {"fine_tuning": {"mode": "naive"}, "learning_rate": 0.005}
+        result = get_engine("mace").train(
+            self.frames,
+            self.frames[-self.arguments.batch :],  # nothing is held out of so few labels: training ends by its steps
+            settings_for(len(self.frames), steps, **changes),
+            checkpoint_folder=Path(self.folder.name) / f"checkpoints_{number}",
+            foundation=foundation if number else None,
+        )
+        result.potential.save(Path(self.folder.name) / f"model_{number}")
+        self.curve.append({"labels": len(self.frames), **judge(result.potential, self.test)})
+        point = self.curve[-1]
+        sys.stdout.write(
+            f"{self.selection.strategy} seed {self.selection.seed}: {point['labels']} labels, "
+            f"{1000 * point['force_mae']:.0f} meV/Å, {100 * point['recovery']:.0f} %\n"
+        )
+        sys.stdout.flush()
+        return result.potential
+
+
+def verdict_of(answer: LabelAnswer) -> Verdict:
+    """Decide what an answer means, its states read as they were for the dataset."""
+    return judge_answer(answer, READ_WITH.get(formula_of(answer.request.structure), CHEMISTRY))
+
+
+def judge(potential: CommitteePotential, test: list[Frame]) -> dict[str, float]:
+    """Return force error (eV/Å), energy error (eV/atom) and pattern recovery on frames held out."""
+    results = potential.evaluate([frame.configuration for frame in test])
+    pairs = list(zip(results, test, strict=True))
+    rankings = rank_patterns(potential, test, [candidates_of(frame, ALLOWED_STATES, 256) for frame in test])
+    found = [one.lowest == frame.pattern for one, frame in zip(rankings, test, strict=True) if one is not None]
+    return {
+        "force_mae": mean_absolute(np.concatenate([(one.mean_forces - frame.forces).ravel() for one, frame in pairs])),
+        "energy_mae": mean_absolute([(one.energy - frame.energy) / len(frame.configuration) for one, frame in pairs]),
+        "recovery": float(np.mean(found)),
+    }
+
+
+def mean_curve(runs: list[dict[str, Any]], strategy: str) -> list[dict[str, float]]:
+    """Return the mean over the seeds at every number of labels that all of them have."""
+    own = [{point["labels"]: point for point in run["curve"]} for run in runs if run["strategy"] == strategy]
+    shared = sorted(set.intersection(*(set(curve) for curve in own)))
+    return [
+        {
+            "labels": labels,
+            **{key: float(np.mean([curve[labels][key] for curve in own])) for key in ("force_mae", "recovery")},
+        }
+        for labels in shared
+    ]
+
+
+def labels_needed(curve: list[dict[str, float]], goal: dict[str, float]) -> int | None:
+    """Return the first number of labels with the goal's force error and pattern recovery, None if there is none."""
+    return next(
+        (
+            int(point["labels"])
+            for point in curve
+            if point["force_mae"] <= goal["force_mae"] and point["recovery"] >= goal["recovery"]
+        ),
+        None,
+    )
+
+
+def plot(curves: dict[str, list[dict[str, float]]]) -> None:
+    """Force error and pattern recovery over the number of labels."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for strategy, curve in curves.items():
+        labels, style = [point["labels"] for point in curve], {"color": STRATEGIES[strategy], "label": strategy}
+        axes[0].plot(labels, [1000 * point["force_mae"] for point in curve], "o-", **style)
+        axes[1].plot(labels, [100 * point["recovery"] for point in curve], "o-", **style)
+    axes[0].set(xlabel="labels", ylabel="force MAE (meV/Å)", title="Frames in no pool")
+    axes[1].set(xlabel="labels", ylabel="lowest pattern is DFT's (%)", title="Pattern recovery")
+    for axis in axes:
+        plot_style(axis)
+    figure.savefig(FIGURE, dpi=150)
+
+
+def main() -> None:
+    """Run all loops, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
+    parser.add_argument("--initial", type=int, default=6, help="labels every loop begins with")
+    parser.add_argument("--batch", type=int, default=6, help="labels of an iteration")
+    parser.add_argument("--budget", type=int, default=60, help="labels of a loop, the first ones among them")
+    parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--first-steps", type=int, default=400, help="gradient steps of the first training")
+    parser.add_argument("--steps", type=int, default=200, help="gradient steps of every further training")
+    parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seeds, arguments.budget = arguments.seeds[:1], arguments.initial + 2 * arguments.batch
+        arguments.first_steps, arguments.steps, arguments.members = 60, 40, 2
+    pool, test = split(closed_frames())
+    runs = [
+        Loop(strategy, seed, pool, test, arguments).run()
+        for seed in arguments.seeds
+        for strategy in arguments.strategies
+    ]
+    curves = {strategy: mean_curve(runs, strategy) for strategy in arguments.strategies}
+    goal = curves["random"][-1] if "random" in curves else next(iter(curves.values()))[-1]
+    needed = {strategy: labels_needed(curve, goal) for strategy, curve in curves.items()}
+    sys.stdout.write(f"goal {goal}; labels needed {needed}\n")
+    if arguments.quick:
+        return
+    settings = {key: value for key, value in vars(arguments).items() if key != "quick"}
+    result = {
+        "settings": settings,
+        "n_pool": len(pool),
+        "n_test": len(test),
+        "goal": goal,
+        "labels_needed": needed,
+        "mean_curves": curves,
+        "runs": runs,
+    }
+    RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    plot(curves)
+
+
+if __name__ == "__main__":
+    main()
