@@ -156,7 +156,7 @@ class KilledError(Exception):
 
 
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("calls", (1, 3, 4, 6, 9, 12))
+@pytest.mark.parametrize("calls", [1, 3, 4, 6, 9, 12])
 def test_a_search_killed_at_any_evaluation_resumes_to_the_same_answer(
     calls: int, committee, parent, tmp_path: Path, monkeypatch
 ) -> None:
