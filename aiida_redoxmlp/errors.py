@@ -8,11 +8,13 @@ __all__ = (
     "ClosureError",
     "ConfigurationError",
     "InputError",
+    "JobInterruptedError",
     "ModelIntegrityError",
     "NoGpuError",
     "OutOfMemoryError",
     "OutputFormatError",
     "RedoxmlpError",
+    "SearchInterruptedError",
     "TrainingDivergedError",
     "TrainingInterruptedError",
     "explain",
@@ -51,8 +53,16 @@ class TrainingDivergedError(RedoxmlpError):
     """A training whose loss is no longer a number."""
 
 
-class TrainingInterruptedError(RedoxmlpError):
+class JobInterruptedError(RedoxmlpError):
+    """A job that was told to stop; its checkpoints are whole."""
+
+
+class TrainingInterruptedError(JobInterruptedError):
     """A training that was told to stop; its checkpoints are whole."""
+
+
+class SearchInterruptedError(JobInterruptedError):
+    """A search that was told to stop; its checkpoints are whole."""
 
 
 class OutOfMemoryError(RedoxmlpError):

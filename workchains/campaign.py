@@ -20,6 +20,7 @@ from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.search.settings import SpaceSettings
 from aiida_redoxmlp.workchains.campaign_inputs import set_runners
 from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
@@ -314,14 +315,7 @@ class CampaignWorkChain(WorkChain):
         search.structure = self._structure
         search.model = self.ctx.train.outputs.model
         search.oxidation_states = orm.List(listing["oxidation_states"])
-        search.settings = orm.Dict(
-            {
-                **search.settings.get_dict(),
-                "redox_sites": listing["sites"],
-                "allowed_states": allowed,
-                "total_charge": chemistry.total_charge,
-            }
-        )
+        search.space = orm.Dict(SpaceSettings.of_redox_states(symbols, chemistry).model_dump(mode="json"))
         search.metadata.call_link_label = "search"
         running["search"] = self.submit(SearchCalculation, **search)
         return ToContext(**running)

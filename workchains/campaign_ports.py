@@ -94,4 +94,6 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         )
     spec.inputs.validator = _validate_inputs
     spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
-    spec.expose_inputs(SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states"))
+    spec.expose_inputs(
+        SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states", "space")
+    )

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from aiida import orm
-from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
 from pydantic import ValidationError
 
-from aiida_redoxmlp.calculations.runner import RunnerCalculation, validate_labels
+from aiida_redoxmlp.calculations.resumable import ResumableCalculation, first_refusal
+from aiida_redoxmlp.calculations.runner import validate_labels
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import require_consistent_start
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError, explain
 from aiida_redoxmlp.redox.species import Species
-from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER, MODEL_FOLDER, VALIDATION_FILE, TrainJob
+from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, VALIDATION_FILE, TrainJob
 
 __all__ = ("TrainCalculation",)
 
@@ -60,34 +59,11 @@ def _validate_settings(node: orm.Dict | None, _: Any) -> str | None:
 
 
 def _validate_inputs(inputs: Any, context: Any) -> str | None:
-    """Check what AiiDA checks of every job, then where the training starts from and goes on from."""
-    checks = (validate_calc_job, _validate_start, _validate_checkpoints)
-    return next((refused for check in checks if (refused := check(inputs, context)) is not None), None)
+    """Check where the training starts from and goes on from."""
+    return first_refusal((_validate_start,), inputs, context)
 
 
-def _validate_checkpoints(inputs: Any, _: Any) -> str | None:
-    """Refuse checkpoints that are on another computer than the code."""
-    if "parent_folder" not in inputs or "code" not in inputs:
-        return None
-    where, wanted = inputs["parent_folder"].computer, inputs["code"].computer
-    if wanted is not None and where.uuid != wanted.uuid:
-        return (
-            f"The checkpoints of parent_folder are on {where.label}, but the code runs on {wanted.label}; take a code "
-            f"on {where.label} or train from the start."
-        )
-    return None
-
-
-_RECOVERABLE = (
-    (400, "ERROR_OUT_OF_WALLTIME", "The job reached its wall time limit {reached}."),
-    (410, "ERROR_OUT_OF_MEMORY", "The job ran out of memory {reached}: {reason}"),
-    (420, "ERROR_NODE_FAILURE", "The job's node failed {reached}."),
-    (430, "ERROR_KILLED", "The job was stopped before it was done, {reached}: {reason}"),
-)
-"""Exit codes of jobs whose training can go on from its checkpoints."""
-
-
-class TrainCalculation(RunnerCalculation):
+class TrainCalculation(ResumableCalculation):
     """Train a committee on a dataset; ambiguous frames are left out unless asked for."""
 
     @classmethod
@@ -117,12 +93,6 @@ class TrainCalculation(RunnerCalculation):
             help="Train on frames whose charges close only with doubt as well.",
         )
         spec.input(
-            "parent_folder",
-            valid_type=orm.RemoteData,
-            required=False,
-            help="Folder of a job that was stopped, on the same computer: training goes on from its checkpoints.",
-        )
-        spec.input(
             "foundation",
             valid_type=(ModelData, orm.SinglefileData),
             required=False,
@@ -146,25 +116,11 @@ class TrainCalculation(RunnerCalculation):
             help="Learning curves: one array a quantity, one row an epoch.",
         )
         spec.exit_code(310, "ERROR_DIVERGED", message="The training diverged: {reason}", invalidates_cache=True)
-        spec.exit_code(320, "ERROR_TOO_LARGE", message="Memory ran out: {reason}", invalidates_cache=True)
-        for status, name, message in _RECOVERABLE:
-            spec.exit_code(status, name, message=message, invalidates_cache=True)
 
     @property
     def retrieve_list(self) -> list[Any]:
         """The model's folder, and the predictions for the frames held out."""
         return [MODEL_FOLDER, VALIDATION_FILE]
-
-    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the input files, and bring checkpoints in where there are some."""
-        calc_info = super().prepare_for_submission(folder)
-        if "parent_folder" in self.inputs:
-            parent = self.inputs.parent_folder
-            source = f"{parent.get_remote_path()}/{CHECKPOINT_FOLDER}"
-            calc_info.remote_copy_list = [(parent.computer.uuid, source, CHECKPOINT_FOLDER)]
-        else:  # whoever goes on from here finds the folder, however early this job is stopped
-            folder.get_subfolder(CHECKPOINT_FOLDER, create=True)
-        return calc_info
 
     def write_job(self, folder: Folder) -> TrainJob:
         """Write the dataset file and return the typed input."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from aiida_redoxmlp.cli.model_file import require_trust
 from aiida_redoxmlp.cli.profile import ensure_profile
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.export import FOLDER_FORMAT, export_model
 from aiida_redoxmlp.engines.registry import get_engine
-from aiida_redoxmlp.errors import InputError
 
 __all__ = ("command",)
 
@@ -28,10 +28,7 @@ def command(path: Path, trust_pickle: bool, head: str | None, label: str) -> Non
     code in it; it is rebuilt by our code, compared with the original, and stored as weights with a typed description.
     It becomes a potential that knows elements and no states, which trainings can start from.
     """
-    if not path.is_dir() and not trust_pickle:
-        raise InputError(
-            f"{path} is a pickle, and loading it runs the code in it; add --trust-pickle if you trust its source."
-        )
+    require_trust(path, trusted=trust_pickle)
     ensure_profile()
     with tempfile.TemporaryDirectory(prefix="redoxmlp-") as scratch:
         folder = Path(scratch) / "model"

@@ -1,4 +1,4 @@
-"""Signals that tell a training to stop, as schedulers send them before they kill a job."""
+"""Signals that tell a job to stop, as schedulers send them before they kill a job."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiida_redoxmlp.errors import (
+    JobInterruptedError,
     NoGpuError,
     OutOfMemoryError,
     RedoxmlpError,
     TrainingDivergedError,
-    TrainingInterruptedError,
 )
 
 __all__ = (
@@ -53,7 +53,7 @@ _ENDINGS: tuple[tuple[type[RedoxmlpError], str, int], ...] = (
     (TrainingDivergedError, SAYS_DIVERGED, EXIT_DIVERGED),
     (OutOfMemoryError, SAYS_OUT_OF_MEMORY, EXIT_OUT_OF_MEMORY),
     (NoGpuError, SAYS_NO_GPU, EXIT_NO_GPU),
-    (TrainingInterruptedError, SAYS_INTERRUPTED, EXIT_INTERRUPTED),
+    (JobInterruptedError, SAYS_INTERRUPTED, EXIT_INTERRUPTED),
     (RedoxmlpError, SAYS_REFUSED, EXIT_REFUSED),
 )
 
@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The last line on standard error tells how it ended: ``Error: …`` (2) for an input that cannot be used,
     ``Diverged: …`` (3) for a training whose loss is no longer a number, ``Out of memory: …`` (4) where one frame alone
-    does not fit, ``No GPU: …`` (5) where one was asked for, ``Interrupted: …`` (6) for a training that a signal stopped
-    after a checkpoint; anything else leaves a traceback (1).
+    does not fit, ``No GPU: …`` (5) where one was asked for, ``Interrupted: …`` (6) for a job that a signal
+    stopped after a checkpoint; anything else leaves a traceback (1).
     """
     parser = argparse.ArgumentParser(prog="redoxmlp-run", description="Run one job in its folder.")
     parser.add_argument("job", choices=JOBS, help="what to run")

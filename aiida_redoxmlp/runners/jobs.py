@@ -23,11 +23,9 @@ __all__ = (
     "EvaluateJob",
     "EvaluateOutput",
     "FrameEvaluation",
+    "JobFile",
     "PatternError",
-    "PatternResult",
     "ReliabilityBinOutput",
-    "SearchJob",
-    "SearchOutput",
     "SpeciesError",
     "TrainJob",
     "TrainOutput",
@@ -39,14 +37,16 @@ PROGRESS_FILE = "progress.jsonl"
 MODEL_FOLDER = "model"
 VALIDATION_FILE = "validation.npz"
 CHECKPOINT_FOLDER = "checkpoints"
-"""Put an interrupted training's folder of this name into a new job's folder, and the training goes on from there."""
+"""Put an interrupted job's folder of this name into a new job's folder, and the new one goes on from there."""
 
 
-class _JobFile(BaseModel):
+class JobFile(BaseModel):
+    """A typed input or output file: no unknown keys, no later changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TrainJob(_JobFile):
+class TrainJob(JobFile):
     """Input of ``redoxmlp-run train``."""
 
     job: Literal["train"] = "train"
@@ -60,7 +60,7 @@ class TrainJob(_JobFile):
     replay: str | None = Field(None, description="Dataset file whose frames are replayed.")
 
 
-class TrainOutput(_JobFile):
+class TrainOutput(JobFile):
     """Output of ``redoxmlp-run train``; the weights are in the folder ``model``."""
 
     engine: str
@@ -79,7 +79,7 @@ class TrainOutput(_JobFile):
     warnings: list[str] = Field(default_factory=list, description="What to know of this potential, in sentences.")
 
 
-class EvaluateJob(_JobFile):
+class EvaluateJob(JobFile):
     """Input of ``redoxmlp-run evaluate``."""
 
     job: Literal["evaluate"] = "evaluate"
@@ -96,7 +96,7 @@ class EvaluateJob(_JobFile):
     )
 
 
-class SpeciesError(_JobFile):
+class SpeciesError(JobFile):
     """Errors of the committee mean over the atoms of one species."""
 
     species: str
@@ -105,7 +105,7 @@ class SpeciesError(_JobFile):
     force_rmse_ev_per_angstrom: float
 
 
-class PatternError(_JobFile):
+class PatternError(JobFile):
     """Errors of the committee mean over the frames of one redox pattern."""
 
     pattern: str = Field(description="Such as `(2,3)`, with the formula before it where there are several.")
@@ -119,7 +119,7 @@ class PatternError(_JobFile):
     pattern_recovery: float | None = Field(None, description="Share of them whose lowest pattern is DFT's.")
 
 
-class ReliabilityBinOutput(_JobFile):
+class ReliabilityBinOutput(JobFile):
     """Predictions of similar spread; root mean squares, and the mean absolute error."""
 
     n: int
@@ -128,7 +128,7 @@ class ReliabilityBinOutput(_JobFile):
     mae: float
 
 
-class CalibrationOutput(_JobFile):
+class CalibrationOutput(JobFile):
     """Errors of the committee mean against the standard deviation of its members."""
 
     n: int = Field(description="Pairs of error and spread.")
@@ -142,7 +142,7 @@ class CalibrationOutput(_JobFile):
     bins: list[ReliabilityBinOutput] = Field(description="The reliability curve, by ascending spread.")
 
 
-class FrameEvaluation(_JobFile):
+class FrameEvaluation(JobFile):
     """Prediction for one frame, beside its label."""
 
     group: str
@@ -163,7 +163,7 @@ class FrameEvaluation(_JobFile):
     )
 
 
-class EvaluateOutput(_JobFile):
+class EvaluateOutput(JobFile):
     """Output of ``redoxmlp-run evaluate``; forces are in ``forces.npz`` (``dft``, ``mlp``, ``species``)."""
 
     encoding: str
@@ -184,54 +184,3 @@ class EvaluateOutput(_JobFile):
     energy_calibration: CalibrationOutput | None = Field(None, description="Energies per atom, in eV.")
     force_calibration: CalibrationOutput | None = Field(None, description="Force components, in eV/Å.")
     warnings: list[str] = Field(default_factory=list, description="What to know of these numbers, in sentences.")
-
-
-class SearchJob(_JobFile):
-    """Input of ``redoxmlp-run search``."""
-
-    job: Literal["search"] = "search"
-    structure: str = Field(
-        "structure.json", description="Parent structure: numbers, positions, cell, oxidation_states, if need be spins."
-    )
-    model: str = MODEL_FOLDER
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    redox_sites: list[int]
-    allowed_states: dict[str, list[int]]
-    total_charge: int = 0
-    reduce_by_symmetry: bool = True
-    symmetry_tolerance: float = Field(0.01, gt=0, description="spglib's symprec in Å.")
-    relax: bool = True
-    force_tolerance: float = Field(0.02, gt=0, description="Largest force component at the end, in eV/Å.")
-    max_steps: int = Field(200, ge=1)
-    pre_distortion: float = Field(1.0, ge=0, description="Strength of the pattern's bond-length seed before relaxing.")
-    rattle: float = Field(
-        0.02,
-        ge=0,
-        description="Random displacement in Å before relaxing; frees patterns symmetry holds on a saddle.",
-    )
-    max_patterns: int = Field(10_000, ge=1, description="Refuse to enumerate more patterns than this.")
-
-
-class PatternResult(_JobFile):
-    """One searched pattern."""
-
-    states: list[int]
-    multiplicity: int = Field(description="Number of patterns equivalent to this one by symmetry.")
-    orbit: int = Field(description="Patterns with the same number are equivalent by the symmetry of the parent.")
-    energy_ev: float
-    energy_std_ev: float
-    energies_ev: list[float] = Field(description="Each committee member's energy at the relaxed geometry.")
-    positions: list[list[float]]
-    max_force_ev_per_angstrom: float
-    converged: bool
-    steps: int
-
-
-class SearchOutput(_JobFile):
-    """Output of ``redoxmlp-run search``: patterns in ascending energy."""
-
-    patterns: list[PatternResult]
-    n_patterns_total: int
-    n_patterns_distinct: int
-    wall_time_s: float
-    device: str

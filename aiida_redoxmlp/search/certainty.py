@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.search.ground_state import GroundState
+from aiida_redoxmlp.search.relaxed_ranking import Relaxations
 
 __all__ = ("Certainty", "certainty_of")
 
 _SAME_ENERGY = 1e-6
 """Energies in eV closer than this are the same."""
+
+_DEVIATIONS_OF_GAIN = 2.0
+"""How many standard deviations more than the mean a relaxation may lower an energy, for all that is known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +25,8 @@ class Certainty:
     """What speaks for the lowest configuration of a search.
 
     Attributes:
-        proven: whether every configuration was evaluated, so that none is lower for the committee.
+        proven: whether every configuration was evaluated, and relaxed where the energies are relaxed ones, so that none
+            is lower for the committee.
         n_runs: independent runs that came to an end.
         n_agreeing: those of them that ended at the lowest energy.
         gap: energy of the runner-up, which symmetry does not make equivalent, above the lowest in eV; None where there
@@ -33,6 +38,9 @@ class Certainty:
         spreads: their standard deviations over the committee in eV, NaN for a committee of one, shape (n_ranked,).
         undecided: places in the ranking of configurations that may be lower than the lowest, ascending, without it.
         warnings: sentences on what is missing.
+        n_relaxed: configurations whose energies are compared after relaxation, one a class of equivalent ones; None
+            where ions are fixed.
+        exhaustive: whether every configuration was evaluated at fixed ions.
     """
 
     proven: bool
@@ -46,6 +54,8 @@ class Certainty:
     spreads: NDArray[np.float64]
     undecided: NDArray[np.int64]
     warnings: tuple[str, ...]
+    n_relaxed: int | None = None
+    exhaustive: bool = False
 
     @property
     def for_dft(self) -> NDArray[np.int64]:
@@ -54,11 +64,7 @@ class Certainty:
 
     def sentence(self) -> str:
         """Return the verdict in words."""
-        found = (
-            "all configurations were evaluated"
-            if self.proven
-            else (f"{self.n_agreeing} of {self.n_runs} independent runs ended at the lowest energy")
-        )
+        found = self._evidence()
         if self.gap is None:
             return f"The lowest configuration has no other to compare with; {found}."
         spread = "" if self.gap_spread is None else f" ± {1000 * self.gap_spread:.1f}"
@@ -68,6 +74,16 @@ class Certainty:
             else "the committee decides"
         )
         return f"The next is {1000 * self.gap:.1f}{spread} meV above the lowest; {found}; {decided}."
+
+    def _evidence(self) -> str:
+        """Return in words what was compared with the lowest."""
+        if self.proven:
+            return f"all configurations were {'evaluated' if self.n_relaxed is None else 'relaxed'}"
+        compared = f"{self.n_agreeing} of {self.n_runs} independent runs ended at the lowest energy"
+        if self.n_relaxed is None:
+            return compared
+        at_fixed_ions = "all configurations were evaluated" if self.exhaustive else compared
+        return f"{at_fixed_ions} at fixed ions and the lowest {self.n_relaxed} were relaxed"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as numbers and strings, energies in eV."""
@@ -88,19 +104,25 @@ class Certainty:
 
 
 def certainty_of(
-    found: GroundState, *, n_deviations: float = 2.0, resolution: float = 0.001, spread_factor: float = 1.0
+    found: GroundState,
+    *,
+    relaxed: Relaxations | None = None,
+    n_deviations: float = 2.0,
+    resolution: float = 0.001,
+    spread_factor: float = 1.0,
 ) -> Certainty:
     """Say how sure a search's lowest configuration is.
 
     What members disagree on is the difference of two energies, not each energy: what is wrong alike in both cancels.
 
     Args:
-        found: what the search returned.
+        found: what the search at fixed ions returned.
+        relaxed: relaxations of its lowest configurations, whose energies then decide.
         n_deviations: a configuration is undecided if it is less than so many standard deviations above the lowest.
         resolution: or less than this in eV, as the potential is no better.
         spread_factor: what the committee's spread has to be multiplied by to be its error, from calibration.
     """
-    energies = found.ranking.energies
+    energies = found.ranking.energies if relaxed is None else relaxed.energies[relaxed.lowest_of_orbits]
     n_ranked, n_members = energies.shape
     relative = energies - energies[0]
     differences = relative.mean(axis=1)
@@ -109,8 +131,9 @@ def certainty_of(
     undecided = 1 + np.flatnonzero(differences[1:] < needed[1:])
     lowest = float(found.ranking.means[0])
     agreeing = sum(abs(run.energy - lowest) <= _SAME_ENERGY for run in found.runs)
+    proven = found.proven and (relaxed is None or n_ranked == found.n_evaluated)
     return Certainty(
-        proven=found.proven,
+        proven=proven,
         n_runs=len(found.runs),
         n_agreeing=agreeing,
         gap=float(differences[1]) if n_ranked > 1 else None,
@@ -120,19 +143,21 @@ def certainty_of(
         differences=differences,
         spreads=spreads,
         undecided=undecided.astype(np.int64),
-        warnings=tuple(_warnings(found, agreeing, len(undecided))),
+        warnings=(
+            *_warnings(found, agreeing),
+            *(_warnings_of_relaxation(found, relaxed) if relaxed is not None else ()),
+            *_warnings_of_ranking(
+                n_ranked, n_members, 0 if proven and n_ranked == found.n_evaluated else len(undecided)
+            ),
+        ),
+        exhaustive=found.proven,
+        n_relaxed=None if relaxed is None else n_ranked,
     )
 
 
-def _warnings(found: GroundState, n_agreeing: int, n_undecided: int) -> list[str]:
-    """Return a sentence on each reason for doubt."""
-    n_ranked, n_members = found.ranking.energies.shape
+def _warnings(found: GroundState, n_agreeing: int) -> list[str]:
+    """Return a sentence on each reason to doubt the search at fixed ions."""
     warnings = []
-    if n_members == 1:
-        warnings.append(
-            "The committee has one member, so that nothing is known of its error; train at least two to compare the "
-            "gap with their spread."
-        )
     if not found.complete:
         warnings.append("The search was stopped before its end; resume it from its checkpoint.")
     spent = sum(run.ended == "budget" for run in found.runs)
@@ -147,6 +172,41 @@ def _warnings(found: GroundState, n_agreeing: int, n_undecided: int) -> list[str
         warnings.append(
             f"{len(found.runs) - n_agreeing} of {len(found.runs)} independent runs ended above the lowest energy, so "
             "that there may be lower ones that none found; raise the budget or make more runs."
+        )
+    return warnings
+
+
+def _warnings_of_relaxation(found: GroundState, relaxed: Relaxations) -> list[str]:
+    """Return a sentence on each reason to doubt the order of the relaxed configurations."""
+    warnings = []
+    unfinished = int((~relaxed.converged).sum())
+    if unfinished:
+        warnings.append(
+            f"{unfinished} of {len(relaxed.rows)} relaxations ended above the force tolerance (the worst at "
+            f"{relaxed.max_forces.max():.3f} eV/Å); raise max_steps."
+        )
+    ends, starts = relaxed.energies.mean(axis=1), found.ranking.means
+    lowest = relaxed.lowest_of_orbits
+    if len(lowest) == len(starts):
+        return warnings
+    gains = starts[relaxed.orbits[lowest]] - ends[lowest]
+    expected = starts[len(lowest)] - gains.mean() - _DEVIATIONS_OF_GAIN * gains.std()
+    if expected < ends[lowest[0]]:
+        warnings.append(
+            f"The first configuration that was not relaxed is {1000 * (starts[len(lowest)] - starts[0]):.0f} meV above "
+            f"the lowest at fixed ions, and relaxing lowers energies by {1000 * gains.mean():.0f} ± "
+            f"{1000 * gains.std():.0f} meV, so that it may end lower; raise n_relaxed above {len(lowest)}."
+        )
+    return warnings
+
+
+def _warnings_of_ranking(n_ranked: int, n_members: int, n_undecided: int) -> list[str]:
+    """Return a sentence on what the committee and the length of the ranking leave open."""
+    warnings = []
+    if n_members == 1:
+        warnings.append(
+            "The committee has one member, so that nothing is known of its error; train at least two to compare the "
+            "gap with their spread."
         )
     if 1 < n_ranked == n_undecided + 1:
         warnings.append(

@@ -28,15 +28,14 @@ from aiida_redoxmlp.search.strategies.contract import Problem, Strategy
 from aiida_redoxmlp.search.strategies.registry import StrategySettings, make_strategy
 from aiida_redoxmlp.search.strategies.surrogate import SurrogateSettings
 
-__all__ = ("GroundState", "GroundStateSettings", "Run", "find_ground_state")
+__all__ = ("GroundState", "GroundStateSettings", "Run", "RunSettings", "find_ground_state")
 
 
-class GroundStateSettings(BaseModel):
-    """How the lowest configuration is searched."""
+class RunSettings(BaseModel):
+    """What searches with any strategy have in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: StrategySettings = Field(default_factory=SurrogateSettings, description="The strategy and its settings.")
     seed: int = Field(0, ge=0, description="Seed of the random numbers.")
     budget: int | None = Field(2000, ge=1, description="Most evaluations by the committee, all runs together.")
     runs: int = Field(
@@ -45,6 +44,12 @@ class GroundStateSettings(BaseModel):
     batch_size: int = Field(256, ge=1, description="Configurations the committee gets at once.")
     lowest: int = Field(20, ge=1, description="Lowest configurations that are returned.")
     checkpoint_interval: float = Field(30.0, ge=0, description="Least time between two checkpoints in seconds.")
+
+
+class GroundStateSettings(RunSettings):
+    """How the lowest configuration is searched."""
+
+    strategy: StrategySettings = Field(default_factory=SurrogateSettings, description="The strategy and its settings.")
 
 
 @dataclass(frozen=True)

@@ -58,41 +58,89 @@ def test_evaluation_keeps_forces_with_their_species(make_calculation, forces_fil
     assert report["warnings"] == ["All frames have the pattern (2,3)."]
 
 
-def test_search_gives_the_relaxed_structures_by_rank(make_calculation, demo_atoms):
+PATTERN = {
+    "states": [2, 3],
+    "species": ["Mn2+", "Mn3+"],
+    "multiplicity": 2,
+    "orbit": 0,
+    "energy_ev": -1.0,
+    "energy_std_ev": 0.01,
+    "energies_ev": [-1.0],
+    "difference_ev": 0.0,
+    "difference_std_ev": None,
+    "energy_fixed_ions_ev": -0.8,
+}
+SEARCH = {
+    "sites": [0, 1],
+    "fixed_ions": [],
+    "n_patterns_total": 2,
+    "n_patterns_distinct": 1,
+    "strategy": "exhaustive",
+    "n_evaluated": 1,
+    "n_relaxed": 2,
+    "certainty": {
+        "sentence": "The lowest configuration has no other to compare with; all configurations were relaxed.",
+        "proven": True,
+        "n_runs": 1,
+        "n_agreeing": 1,
+        "gap_ev": None,
+        "gap_std_ev": None,
+        "n_members": 1,
+        "n_members_agreeing": 1,
+        "undecided": [],
+    },
+    "wall_time_s": 1.0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def parse_search(make_calculation, demo_atoms):
+    def parse(**files):
+        node = make_calculation(
+            "redoxmlp.search",
+            {"stderr.txt": "", **{name.replace("_json", ".json"): text for name, text in files.items()}},
+            inputs={"structure": orm.StructureData(ase=demo_atoms)},
+            scheduler_stderr="_scheduler-stderr.txt",
+        )
+        return ParserFactory("redoxmlp.search").parse_from_node(node, store_provenance=False)
+
+    return parse
+
+
+def test_search_gives_the_relaxed_structures_by_rank(parse_search, demo_atoms):
     moved = demo_atoms.positions + 0.1
-    pattern = {
-        "states": [2, 3],
-        "multiplicity": 2,
-        "orbit": 0,
-        "energy_ev": -1.0,
-        "energy_std_ev": 0.01,
-        "energies_ev": [-1.0],
-        "positions": moved.tolist(),
-        "max_force_ev_per_angstrom": 0.01,
-        "converged": True,
-        "steps": 3,
-    }
-    output = {
-        "patterns": [pattern, {**pattern, "states": [3, 2], "energy_ev": -0.9}],
-        "n_patterns_total": 2,
-        "n_patterns_distinct": 1,
-        "wall_time_s": 1.0,
-        "device": "cpu",
-    }
-    node = make_calculation(
-        "redoxmlp.search",
-        {"output.json": json.dumps(output), "stderr.txt": ""},
-        inputs={"structure": orm.StructureData(ase=demo_atoms)},
-    )
-    outputs, _ = ParserFactory("redoxmlp.search").parse_from_node(node, store_provenance=False)
+    first = {**PATTERN, "positions": moved.tolist()}
+    output = {**SEARCH, "patterns": [first, {**first, "states": [3, 2], "species": ["Mn3+", "Mn2+"]}]}
+    outputs, _ = parse_search(output_json=json.dumps(output))
     assert outputs["report"]["patterns"][0]["states"] == [2, 3]
     np.testing.assert_allclose(outputs["structures"]["rank_0"].get_ase().positions, moved)
     assert "rank_1" in outputs["structures"]
 
 
-@pytest.mark.parametrize("entry_point", ["redoxmlp.evaluate", "redoxmlp.search"])
-def test_missing_output_is_told(make_calculation, entry_point):
-    node = make_calculation(entry_point, {"stderr.txt": "slurmstepd: error: Detected 1 oom-kill event\n"})
-    _, calcfunction = ParserFactory(entry_point).parse_from_node(node, store_provenance=False)
+def test_structures_have_the_elements_of_their_configuration_and_no_vacancies(parse_search, demo_atoms):
+    pattern = {**PATTERN, "species": ["Fe2+", "Mn3+", "X"], "positions": demo_atoms.positions[:-1].tolist()}
+    outputs, _ = parse_search(output_json=json.dumps({**SEARCH, "sites": [0, 1, 12], "patterns": [pattern]}))
+    found = outputs["structures"]["rank_0"].get_ase()
+    assert found.get_chemical_symbols() == ["Fe", *demo_atoms.get_chemical_symbols()[1:-1]]
+
+
+def test_a_search_that_was_stopped_says_by_whom_and_how_far_it_came(parse_search):
+    progress = '{"event": "searching", "evaluations": 512}\n'
+    killed = "Interrupted: SIGTERM stopped the search after 512 evaluations; its checkpoints are whole.\n"
+    _, node = parse_search(**{"stderr.txt": killed, "progress.jsonl": progress})
+    assert node.exit_status == 430
+    assert "after 512 evaluations" in node.exit_message
+    cancelled = "slurmstepd: error: *** JOB 7 ON node CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n"
+    _, node = parse_search(**{"_scheduler-stderr.txt": cancelled, "progress.jsonl": progress})
+    assert node.exit_status == 400
+    assert node.exit_message == "The job reached its wall time limit after 512 evaluations."
+    _, node = parse_search(**{"stderr.txt": "Error: The space has 9 distinct configurations, but 2 evaluations.\n"})
+    assert node.exit_status == 300
+
+
+def test_missing_output_is_told(make_calculation):
+    node = make_calculation("redoxmlp.evaluate", {"stderr.txt": "slurmstepd: error: Detected 1 oom-kill event\n"})
+    _, calcfunction = ParserFactory("redoxmlp.evaluate").parse_from_node(node, store_provenance=False)
     assert calcfunction.exit_status == 301
     assert "oom-kill" in calcfunction.exit_message

@@ -27,6 +27,7 @@ class IonicCommittee:
 
     repulsions = (1.0, 1.05)
     encoding = Encoding.for_species("species", [Species(*key) for key in RADII])
+    device = "cpu"
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -46,6 +47,13 @@ class IonicCommittee:
     ) -> list[CommitteeEvaluation]:
         self.batch_sizes.append(len(configurations))
         return [self._evaluate(configuration) for configuration in configurations]
+
+    def evaluate_decorations(
+        self, template: Configuration, kinds: Sequence[Species | None], decorations: np.ndarray
+    ) -> np.ndarray:
+        decorated = [template.decorated([kinds[kind] for kind in row]) for row in decorations]
+        structures = [self.encoding.with_usual_spins(one) for one in decorated]
+        return np.array([one.energies for one in self.evaluate(structures)])
 
     def _evaluate(self, configuration: Configuration) -> CommitteeEvaluation:
         symbols, charges = configuration.to_ase().get_chemical_symbols(), configuration.oxidation_states

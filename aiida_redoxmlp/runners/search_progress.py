@@ -1,0 +1,43 @@
+"""How far a search came, from its progress file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = ("SearchProgress",)
+
+
+class SearchProgress:
+    """What the lines of a search's ``progress.jsonl`` tell; a last line that is cut off is left out.
+
+    Attributes:
+        entries: the lines, in order.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.entries: list[dict[str, Any]] = []
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(entry, dict):
+                self.entries.append(entry)
+
+    @property
+    def advanced(self) -> bool:
+        """Whether this job evaluated or relaxed anything that is stored."""
+        return any(entry.get("event") in ("searching", "relaxed") for entry in self.entries)
+
+    @property
+    def reached(self) -> str:
+        """How far it came, in words."""
+        for entry in reversed(self.entries):
+            if entry.get("event") == "relaxed":
+                return f"after {entry['done']} of {entry['of']} relaxations"
+            if entry.get("event") == "relaxing":
+                return f"in step {entry['step']} of relaxations"
+            if entry.get("event") == "searching":
+                return f"after {entry['evaluations']} evaluations"
+        return "before the first evaluation"
