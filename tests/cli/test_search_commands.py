@@ -16,6 +16,9 @@ from aiida_redoxmlp.errors import ConfigurationError, InputError
 
 STRUCTURE = Path(__file__).parents[2] / "examples" / "structures" / "beta-Li0.5MnPO4.cif"
 
+WITH_V = {"u": {"Mn-3d": 4.5}, "v": [{"between": ["Mn-3d", "O-2p"], "value": 0.5, "nearest": True}]}
+EXCHANGED = {"allowed": {"Mn": ["Mn2+", "Mn3+"], "Li": ["Li+", "Mn2+"]}, "composition": {"Li": 1}}
+
 
 @pytest.fixture
 def config(tmp_path, pseudo_family, aiida_code_installed, saved_model):
@@ -61,11 +64,9 @@ def test_lithium_is_searched_with_a_space(config):
         ({"search": {"strategy": {"name": "guess"}}}, ConfigurationError, "strategy"),
         ({"search": {"n_relaxd": 3}}, ConfigurationError, "n_relaxd"),
         ({"space": {"allowed": {"Mn": ["Mn3+"]}}}, InputError, "the nearest they reach is"),
-        ({"hubbard": {"u": {"Mn-3d": 4.5}, "v": [{"between": ["Mn-3d", "O-2p"], "value": 0.5}],}, "space": {
-            "allowed": {"Mn": ["Mn2+", "Mn3+"], "Li": ["Li+", "Mn2+"]}, "composition": {"Li": 1}}},
-         InputError, "cannot follow elements that change places"),
+        ({"hubbard": WITH_V, "space": EXCHANGED}, InputError, "cannot follow elements that change places"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_searched_is_refused_before_it_is_submitted(config, changes, error, says):
     with pytest.raises(error, match=says):
         search_builder(config(**changes))
