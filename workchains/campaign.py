@@ -11,22 +11,20 @@ from aiida.engine import ProcessBuilder, ToContext, WorkChain, append_, if_, whi
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
-from aiida_redoxmlp.calculations.conclusion import conclude
 from aiida_redoxmlp.calculations.datasets import merge_datasets, split_dataset
 from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.hubbard_transforms import same_hubbard_for_all
-from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.search.settings import SpaceSettings
 from aiida_redoxmlp.workchains.campaign_inputs import set_runners
 from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
-from aiida_redoxmlp.workchains.label import LabelWorkChain, Task
+from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.search import SearchWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
@@ -55,7 +53,6 @@ class CampaignWorkChain(WorkChain):
             cls.run_training,
             cls.run_judgement,
             cls.inspect_judgement,
-            while_(cls.checks_left)(cls.run_checks),
             cls.results,
         )
         spec.output(
@@ -135,24 +132,21 @@ class CampaignWorkChain(WorkChain):
         builder.max_concurrent = orm.Int(settings["max_concurrent"])
         builder.max_patterns = orm.Int(settings["max_patterns"])
         builder.test_fraction = orm.Float(settings["test_fraction"])
-        builder.n_check = orm.Int(settings["n_check"])
         shared = {
             "redox": redox,
             "pseudo_family": pseudo_family,
             "protocol": protocol,
             "magnetic_order": magnetic_order,
         }
-        tasks: dict[str, Task] = {"relax": "relax", "check": "scf"}
-        for namespace, task in tasks.items():
-            builder[namespace] = inputs_of(
-                LabelWorkChain,
-                pw_code,
-                structure,
-                task=task,
-                overrides=settings["label"],
-                options=dft_options,
-                **shared,
-            )
+        builder.relax = inputs_of(
+            LabelWorkChain,
+            pw_code,
+            structure,
+            task="relax",
+            overrides=settings["label"],
+            options=dft_options,
+            **shared,
+        )
         if settings["molecular_dynamics"]:
             builder.md = inputs_of(
                 TrajectoryWorkChain,
@@ -175,6 +169,21 @@ class CampaignWorkChain(WorkChain):
             )
         start = {"foundation": foundation, "replay": replay}
         set_runners(builder, settings, protocol, runner_code, training_options, start)
+        builder.search = inputs_of(
+            SearchWorkChain,
+            runner_code,
+            structure,
+            pw_code=pw_code,
+            overrides={
+                "n_check": settings["n_check"],
+                "max_concurrent": settings["max_concurrent"],
+                "label": settings["label"],
+                "settings": settings["search"],
+            },
+            options=training_options,
+            dft_options=dft_options,
+            **shared,
+        )
         return cast("ProcessBuilder", builder)
 
     def start(self) -> None:
@@ -215,13 +224,10 @@ class CampaignWorkChain(WorkChain):
         """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
         listing = list_patterns(self._structure, self.inputs.redox)
         content = listing.get_dict()
-        self.ctx.listing_pk = listing.pk
         self.ctx.relaxations = _orbits_first(content["patterns"])[: self.inputs.max_patterns.value]
         self.ctx.md_starts = []
-        self.ctx.checks = []
         self.ctx.labels_relax = []
         self.ctx.labels_md = []
-        self.ctx.labels_check = []
         self.report(f"{len(content['patterns'])} patterns close the charge, {len(self.ctx.relaxations)} are labelled")
 
     def relaxations_left(self) -> bool:
@@ -290,14 +296,16 @@ class CampaignWorkChain(WorkChain):
         return ToContext(**running)
 
     def run_judgement(self) -> Any:
-        """Evaluate both committees on the held-out frames in the same way, and search with the redox-aware one."""
+        """Evaluate both committees on the held-out frames in the same way, and search with the redox-aware one.
+
+        The search checks its lowest patterns with DFT.
+        """
         for training in (self.ctx.train, self.ctx.baseline):
             if not training.is_finished_ok:
                 return self.exit_codes.ERROR_TRAINING_FAILED.format(message=training.exit_message)
         self.out("model", self.ctx.train.outputs.model)
         self.out("baseline", self.ctx.baseline.outputs.model)
         chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
-        listing = orm.load_node(self.ctx.listing_pk).get_dict()
         symbols = self._structure.get_ase().get_chemical_symbols()
         allowed = {element: list(states) for element, states in chemistry.allowed_on(symbols).items()}
         states, running = orm.Dict(allowed), {}
@@ -311,46 +319,24 @@ class CampaignWorkChain(WorkChain):
             inputs.allowed_states = states
             inputs.metadata.call_link_label = name
             running[name] = self.submit(EvaluateCalculation, **inputs)
-        search = AttributeDict(self.exposed_inputs(SearchCalculation, namespace="search"))
+        search = AttributeDict(self.exposed_inputs(SearchWorkChain, namespace="search"))
         search.structure = self._structure
+        search.redox = self.inputs.redox
         search.model = self.ctx.train.outputs.model
-        search.oxidation_states = orm.List(listing["oxidation_states"])
-        search.space = orm.Dict(SpaceSettings.of_redox_states(symbols, chemistry).model_dump(mode="json"))
         search.metadata.call_link_label = "search"
-        running["search"] = self.submit(SearchCalculation, **search)
+        running["search"] = self.submit(SearchWorkChain, **search)
         return ToContext(**running)
 
     def inspect_judgement(self) -> Any:
-        """Take the lowest patterns of the search to the DFT check."""
+        """End where the search or an evaluation failed."""
         for node in (self.ctx.evaluate_aware, self.ctx.evaluate_baseline, self.ctx.search):
             if not node.is_finished_ok:
                 return self.exit_codes.ERROR_SEARCH_FAILED.format(message=node.exit_message)
-        patterns = self.ctx.search.outputs.report.get_dict()["patterns"]
-        for rank, pattern in enumerate(patterns[: self.inputs.n_check.value]):
-            geometry = self.ctx.search.outputs.structures[f"rank_{rank}"]
-            start = with_positions(self._structure, geometry)
-            self.ctx.checks.append([pattern["states"], start.pk])
         return None
 
-    def checks_left(self) -> bool:
-        """Whether patterns wait for their DFT check."""
-        return bool(self.ctx.checks)
-
-    def run_checks(self) -> dict[str, Any]:
-        """Check the next patterns with DFT at the potential's geometry."""
-        return self._submit_labels("check", [(states, orm.load_node(pk)) for states, pk in self._take("checks")])
-
     def results(self) -> None:
-        """Put the potential's ranking beside DFT's answers."""
-        checks = {
-            f"rank_{rank}": label.outputs for rank, label in enumerate(self.ctx.labels_check) if label.is_finished_ok
-        }
-        conclusion = conclude(
-            self.ctx.search.outputs.report,
-            **{f"{rank}_verdict": outputs.verdict for rank, outputs in checks.items()},
-            **{f"{rank}_frames": outputs.frames for rank, outputs in checks.items()},
-        )
-        self.out("conclusion", conclusion)
+        """Hand over the potential's ranking beside DFT's answers."""
+        self.out("conclusion", self.ctx.search.outputs.conclusion)
 
     def _take(self, name: str) -> list[Any]:
         """Take the next entries of a waiting list, as many as may run at a time."""

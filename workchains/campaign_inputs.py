@@ -1,4 +1,4 @@
-"""The inputs of a campaign's training, evaluation and search, from the settings of a protocol."""
+"""The inputs of a campaign's training and evaluation, from the settings of a protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def set_runners(
     options: dict[str, Any] | None,
     start: dict[str, Any],
 ) -> None:
-    """Set codes, settings and scheduler options of training, evaluation and search.
+    """Set codes, settings and scheduler options of training and evaluation.
 
     The baseline starts from the foundation model as well, unless that embeds oxidation states: then it starts from
     random weights.
@@ -40,7 +40,5 @@ def set_runners(
             **nodes,
         )
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-    for namespace in ("evaluate", "search"):
-        builder[namespace].code = runner_code
-        builder[namespace].metadata.options = merged(one_process, options or {})
-    builder.search.settings = orm.Dict(settings["search"])
+    builder.evaluate.code = runner_code
+    builder.evaluate.metadata.options = merged(one_process, options or {})

@@ -10,13 +10,13 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
-from aiida_redoxmlp.calculations.search import SearchCalculation
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
+from aiida_redoxmlp.workchains.search import SearchWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
@@ -54,7 +54,6 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         default=lambda: orm.Float(0.2),
         help="Share of the frames of every pattern to hold out, in whole trajectories where there are enough.",
     )
-    spec.input("n_check", valid_type=orm.Int, default=lambda: orm.Int(2), help="Patterns checked with DFT.")
     spec.expose_inputs(
         HubbardWorkChain,
         namespace="hubbard",
@@ -65,16 +64,12 @@ def declare_inputs(spec: WorkChainSpec) -> None:
             "help": "Self-consistent U and V; without it those of the structure are used as they are.",
         },
     )
-    for namespace, text in {
-        "relax": "Relaxation of every labelled pattern.",
-        "check": "Single point of the lowest patterns at the potential's geometry.",
-    }.items():
-        spec.expose_inputs(
-            LabelWorkChain,
-            namespace=namespace,
-            exclude=PROVIDED_BY_CALLER,
-            namespace_options={"help": text},
-        )
+    spec.expose_inputs(
+        LabelWorkChain,
+        namespace="relax",
+        exclude=PROVIDED_BY_CALLER,
+        namespace_options={"help": "Relaxation of every labelled pattern."},
+    )
     spec.expose_inputs(
         TrajectoryWorkChain,
         namespace="md",
@@ -95,5 +90,8 @@ def declare_inputs(spec: WorkChainSpec) -> None:
     spec.inputs.validator = _validate_inputs
     spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
     spec.expose_inputs(
-        SearchCalculation, namespace="search", exclude=("structure", "model", "oxidation_states", "space")
+        SearchWorkChain,
+        namespace="search",
+        exclude=("structure", "redox", "model", "space", "lattice"),
+        namespace_options={"help": "Search with the redox-aware committee, and DFT check of the lowest patterns."},
     )

@@ -19,6 +19,8 @@ from aiida_redoxmlp.cli.hubbard_table import hubbard_table
 from aiida_redoxmlp.cli.inputs import campaign_builder, dynamics_builder, hubbard_builder
 from aiida_redoxmlp.cli.profile import ensure_daemon, ensure_profile
 from aiida_redoxmlp.cli.reports import write_report_of
+from aiida_redoxmlp.cli.search_config import SearchRunConfig
+from aiida_redoxmlp.cli.search_inputs import search_builder
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.cli.train_inputs import train_builder
 from aiida_redoxmlp.cli.watch import watch
@@ -117,6 +119,21 @@ def train(config: Path, **options: Any) -> None:
             f"{settings.material}: a committee of {len(report['seeds'])}, ModelData<{node.outputs.model.pk}>; on the "
             f"frames held out for early stopping, mean absolute errors are {1000 * energy:.3g} meV per atom and "
             f"{1000 * force:.3g} meV/Å."
+        )
+
+
+@launch.command()
+@_options
+def search(config: Path, **options: Any) -> None:
+    """Search the ground state with a model that is there already, and check it with DFT."""
+    settings = load_config(config, SearchRunConfig)
+    ensure_profile()
+    node = _run(search_builder(settings), settings, config, **options)
+    if node is not None:
+        conclusion = node.outputs.conclusion.get_dict()
+        click.echo(
+            f"Ground state of {settings.material}, decided by {conclusion['decided_by']}: "
+            f"{' '.join(conclusion['ground_state_species'])}. {conclusion['certainty']['sentence']}"
         )
 
 

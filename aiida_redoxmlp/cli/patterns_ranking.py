@@ -33,7 +33,7 @@ def print_ranking(found: SearchOutput) -> None:
     table.add_column("rank", justify="right")
     table.add_column("ΔE / meV", justify="right", no_wrap=True)
     if relaxed:
-        table.add_column("fixed ions", justify="right", no_wrap=True)
+        table.add_column("fixed ions / meV", justify="right", no_wrap=True)
     table.add_column("×", justify="right")
     table.add_column("sites", overflow="fold")
     lowest_fixed = min(one.energy_fixed_ions_ev for one in found.patterns)

@@ -21,10 +21,10 @@ __all__ = ("status",)
 def status(process: str | None) -> None:
     """Show the process tree of PROCESS (PK or UUID), by default the latest.
 
-    PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics or a training. Of
-    trainings there is a line for each committee member, with its last epoch, also while its job runs.
+    PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics, a training or a
+    search. Of trainings there is a line for each committee member, with its last epoch, also while its job runs.
     """
-    node = load_process(process, (*REPORTED, "TrainWorkChain"))
+    node = load_process(process, (*REPORTED, "TrainWorkChain", "SearchWorkChain"))
     table = Table(title=f"{node.label or node.process_label} <{node.pk}>: {describe(node)}", title_justify="left")
     for heading in ("stage", "process", "state", "time / s"):
         table.add_column(heading, justify="right" if heading.startswith("time") else "left")

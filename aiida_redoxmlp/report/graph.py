@@ -125,6 +125,10 @@ class CampaignGraph(ProcessGraph):
         match = _LABEL.match(link_label)
         return match["stage"] if match else _STAGE_OF_JOB.get(link_label, "")
 
+    def begins_stage(self, depth: int, link_label: str, owner: str) -> bool:
+        """Checks are called by the search, and are a stage of their own."""
+        return depth == 0 or (depth == 1 and owner == "search" and _LABEL.match(link_label) is not None)
+
     @cached_property
     def hubbard(self) -> HubbardGraph | None:
         """The work chain that computes U and V, if the campaign called one."""
@@ -139,7 +143,7 @@ class CampaignGraph(ProcessGraph):
         found = []
         for index, process in enumerate(self.processes):
             match = _LABEL.match(process.link_label)
-            if process.depth == 0 and match is not None:
+            if process.owner == process.link_label and match is not None:
                 calculations = [cast("orm.CalcJobNode", below.node) for below in self._below(index) if below.is_dft]
                 found.append(Label(match["stage"], int(match["number"]), process.node, tuple(calculations)))
         return tuple(sorted(found, key=lambda label: (_STAGES.index(label.stage), label.number)))

@@ -61,7 +61,7 @@ class CalledProcess:
     Attributes:
         depth: 0 for what the work chain called itself.
         link_label: label of the call, such as ``relax_0``.
-        owner: label of the call of depth 0 that it belongs to.
+        owner: label of the call of a stage that it belongs to, mostly one of depth 0.
         stage: stage of the work chain, or an empty string for the steps between them.
         node: the process.
     """
@@ -109,11 +109,23 @@ class ProcessGraph:
     def processes(self) -> tuple[CalledProcess, ...]:
         """Every process below the work chain, depth first, in order of creation."""
         found = []
-        owner = ""
+        owners: list[str] = []
         for depth, link_label, node in walk(self.root):
-            owner = link_label if depth == 0 else owner
+            above = owners[depth - 1] if depth else ""
+            owner = link_label if self.begins_stage(depth, link_label, above) else above
+            owners[depth:] = [owner]
             found.append(CalledProcess(depth, link_label, owner, self.stage_of(owner), node))
         return tuple(found)
+
+    def begins_stage(self, depth: int, link_label: str, owner: str) -> bool:  # noqa: ARG002 - for graphs that nest
+        """Whether a call is not part of the stage of who called it.
+
+        Args:
+            depth: 0 for what the work chain called itself.
+            link_label: label of the call.
+            owner: owner of the caller.
+        """
+        return depth == 0
 
     @cached_property
     def redox(self) -> dict[str, Any]:

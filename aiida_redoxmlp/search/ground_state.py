@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -121,7 +122,7 @@ def find_ground_state(
     search = _Search(space, energies, settings or GroundStateSettings())
     if checkpoint is not None and checkpoint.exists():
         search.restore(checkpoint)
-    stored = time.monotonic()
+    stored = -math.inf  # the first batch is stored, so that a job that is killed soon after leaves something
     while search.goes_on():
         search.advance()
         if on_progress is not None:

@@ -19,6 +19,7 @@ from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.search_config import SearchRunConfig
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings, Segment
 from aiida_redoxmlp.redox.elements import RedoxTable
@@ -39,7 +40,12 @@ def yaml_keys(content, known, parent=""):
 
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
-    configs = {"hubbard": HubbardRunConfig, "dynamics": DynamicsRunConfig, "train": TrainRunConfig}
+    configs = {
+        "hubbard": HubbardRunConfig,
+        "dynamics": DynamicsRunConfig,
+        "search": SearchRunConfig,
+        "train": TrainRunConfig,
+    }
     config = configs.get(example.stem.partition("-")[0], CampaignConfig)
     known = model_keys(config)
     tables = {"": model_table(config)}
@@ -58,6 +64,7 @@ def test_the_configuration_page_shows_every_file_with_its_sections():
     assert "hubbard_config:HubbardRunConfig\n:nested:" in page
     assert "dynamics_config:DynamicsRunConfig\n:nested:" in page
     assert "train_config:TrainRunConfig\n:nested:" in page
+    assert "search_config:SearchRunConfig\n:nested:" in page
 
 
 def test_the_command_line_page_shows_the_whole_tree():

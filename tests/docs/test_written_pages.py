@@ -19,9 +19,11 @@ from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.search_config import SearchRunConfig
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.search.settings import SearchSettings
 from aiida_redoxmlp.workchains.protocols import load_protocol
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -157,6 +159,10 @@ def test_yaml_blocks_have_only_known_keys(content, request):
     if any(page in request.node.callspec.id for page in ("how-to/training.md", "how-to/fine-tuning.md")):
         training = TrainRunConfig.model_validate(given)
         TrainingSettings.model_validate(load_protocol("train", training.protocol, training.laid_over())["settings"])
+        return
+    if "how-to/patterns.md" in request.node.callspec.id:
+        search = SearchRunConfig.model_validate(given)
+        SearchSettings.model_validate(load_protocol("search", search.protocol, search.laid_over())["settings"])
         return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))

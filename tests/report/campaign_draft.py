@@ -84,7 +84,8 @@ class CampaignDraft(ProcessDraft):
     ) -> orm.WorkChainNode:
         """Add a label that found ``found``, or that failed where None."""
         inputs = {"pattern": orm.List(list(wanted)), "structure": self.structure}
-        label = self.process(orm.WorkChainNode, "LabelWorkChain", self.node, f"{stage}_{number}", inputs)
+        caller = self.searching if stage == "check" else self.node
+        label = self.process(orm.WorkChainNode, "LabelWorkChain", caller, f"{stage}_{number}", inputs)
         base = self.process(orm.WorkChainNode, "RedoxPwBaseWorkChain", label, "pw_1", {})
         job = self.process(orm.CalcJobNode, "RedoxPwCalculation", base, "iteration_01", {}, "redoxmlp.pw")
         if found is None:
@@ -237,13 +238,18 @@ class CampaignDraft(ProcessDraft):
 
     def search(self) -> list[dict[str, Any]]:
         """Add the search; the potential puts (3,2) 4 meV above (2,3)."""
-        job = self.process(orm.CalcJobNode, "SearchCalculation", self.node, "search", {}, "redoxmlp.search")
+        self.searching = self.process(orm.WorkChainNode, "SearchWorkChain", self.node, "search", {})
+        base = self.process(orm.WorkChainNode, "SearchBaseWorkChain", self.searching, "search", {})
+        job = self.process(orm.CalcJobNode, "SearchCalculation", base, "iteration_01", {}, "redoxmlp.search")
         patterns = [
             {**one, "energy_ev": energy, "energy_std_ev": 0.01, "energies_ev": [energy - 0.01, energy, energy + 0.01]}
             for one, energy in zip(PATTERNS, (-5431.000, -5430.996), strict=True)
         ]
-        self.create(job, report=orm.Dict({"patterns": patterns}))
+        report = orm.Dict({"patterns": patterns})
+        self.create(job, report=report)
+        self.hand_over(self.searching, report=report)
         end(job)
+        end(base)
         return patterns
 
     def conclude(self, patterns: list[dict[str, Any]], found: Sequence[list[int]]) -> None:

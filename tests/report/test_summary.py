@@ -104,7 +104,7 @@ def test_evaluation_without_calibration_is_summarised_all_the_same(finished):
 
 
 def test_stages_cover_all_jobs_and_name_those_from_the_cache(finished):
-    search = next(node for node in finished.node.called if node.process_label == "SearchCalculation")
+    search = next(node for node in finished.node.called_descendants if node.process_label == "SearchCalculation")
     search.base.extras.set("_aiida_cached_from", "00000000-0000-0000-0000-000000000000")
     stages = summarise(finished.node).stages
     search.base.extras.delete("_aiida_cached_from")

@@ -133,9 +133,9 @@ def test_protocol_is_remembered_and_decides_the_settings(build):
     builder = build(molecular_dynamics=False)
     assert read_protocol(builder.metadata.description) == "demo"
     assert builder.relax.pw.pw.parameters["CONTROL"]["calculation"] == "relax"
-    assert builder.check.pw.pw.parameters["CONTROL"]["calculation"] == "scf"
+    assert builder.search.check.pw.pw.parameters["CONTROL"]["calculation"] == "scf"
     assert builder.relax.seed["pre_distortion"] == 1.0
-    assert builder.check.seed["pre_distortion"] == 0.0
+    assert builder.search.check.seed["pre_distortion"] == 0.0
     assert builder.train.job.settings["encoding"] == "species"
     assert builder.baseline.job.settings["encoding"] == "none"
     assert builder.baseline.job.settings["seeds"] == [1, 2, 3]
