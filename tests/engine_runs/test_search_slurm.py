@@ -37,6 +37,7 @@ SETTINGS = {
     "device": "cpu",
 }
 SUBMIT = """
+from pathlib import Path
 from ase.io import read
 from aiida.engine import submit
 from aiida_redoxmlp.data.model import ModelData
@@ -46,7 +47,7 @@ builder = SearchBaseWorkChain.get_builder()
 builder.max_iterations = orm.Int(4)
 builder.job.code = orm.load_code("redoxmlp@slurm-cpu")
 builder.job.structure = orm.StructureData(ase=atoms)
-builder.job.model = ModelData.from_folder({model!r})
+builder.job.model = ModelData.from_folder(Path({model!r}))
 builder.job.oxidation_states = orm.List([0 if one == "Mn" else -2 for one in atoms.get_chemical_symbols()])
 builder.job.space = orm.Dict({space!r})
 builder.job.settings = orm.Dict({settings!r})
