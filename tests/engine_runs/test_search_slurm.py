@@ -54,6 +54,7 @@ builder.job.settings = orm.Dict({settings!r})
 builder.job.metadata.options = {{
     "resources": {{"num_machines": 1, "num_mpiprocs_per_machine": 1}}, "max_wallclock_seconds": 600
 }}
+builder.job.metadata.disable_cache = True
 print(submit(builder).pk)
 """
 JOBS = (
