@@ -33,10 +33,10 @@ CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what runs on the checkout's own profile in one process, while real engines run in others."""
+    """Let one process run what shares trainings, and one all that has a daemon or SLURM, with ``--dist loadgroup``."""
     for item in items:
-        if item.get_closest_marker("daemon") or item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("deployment"))
+        deployed = item.get_closest_marker("daemon") or item.get_closest_marker("slurm")
+        item.add_marker(pytest.mark.xdist_group("deployment" if deployed else item.parent.nodeid))
 
 
 @pytest.fixture
