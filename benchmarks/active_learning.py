@@ -68,6 +68,7 @@ class Loop:
     """One loop over a pool."""
 
     def __init__(self, strategy: str, seed: int, pool: list[Frame], test: list[Frame], arguments: Any) -> None:
+        """Begin with frames that the seed decides."""
         self.selection = SelectionSettings(strategy=strategy, n_labels=arguments.batch, band=FAR, seed=seed)
         self.pool, self.test, self.arguments = ReplayedPool(pool, CHEMISTRY), test, arguments
         self.frames = sorted(pool, key=lambda frame: shuffle_key(seed, frame.content_hash))[: arguments.initial]
@@ -77,13 +78,14 @@ class Loop:
         self.state = LoopState()
         self.folder = tempfile.TemporaryDirectory()
         self.curve: list[dict[str, Any]] = []
-        self.overhead = self.total = 0.0
+        self.overhead = 0.0
 
-    def run(self) -> dict[str, Any]:
-        """Run the loop to the end of its budget."""
+    def run(self, first: CommitteePotential) -> dict[str, Any]:
+        """Run the loop to the end of its budget, from the committee that all loops of a seed share."""
         began = time.perf_counter()
         budget = Budget(labels=self.arguments.budget - self.arguments.initial)
-        potential = self.train(0)
+        first.save(Path(self.folder.name) / "model_0")
+        potential = self.judged(first)
         while not decide(self.state, StoppingRules(), budget).stop and self.candidates:
             potential = self.iterate(potential, labels_left(self.state, budget))
         return {
@@ -133,27 +135,41 @@ class Loop:
 
     def train(self, number: int) -> CommitteePotential:
         """Train on from the last committee, on all labels, and judge."""
-        steps = self.arguments.steps if number else self.arguments.first_steps
-        changes: dict[str, Any] = {"architecture": NETWORK, "seeds": list(range(self.arguments.members))}
-        foundation = Path(self.folder.name) / f"model_{number - 1}"
-        if number:
-            changes |= {"fine_tuning": {"mode": "naive"}, "learning_rate": 0.005}
-        result = get_engine("mace").train(
-            self.frames,
-            self.frames[-self.arguments.batch :],  # nothing is held out of so few labels: training ends by its steps
-            settings_for(len(self.frames), steps, **changes),
-            checkpoint_folder=Path(self.folder.name) / f"checkpoints_{number}",
-            foundation=foundation if number else None,
-        )
-        result.potential.save(Path(self.folder.name) / f"model_{number}")
-        self.curve.append({"labels": len(self.frames), **judge(result.potential, self.test)})
-        point = self.curve[-1]
+        start = Path(self.folder.name) / f"model_{number - 1}" if number else None
+        potential = train(self.frames, self.arguments, start)
+        potential.save(Path(self.folder.name) / f"model_{number}")
+        return self.judged(potential)
+
+    def judged(self, potential: CommitteePotential) -> CommitteePotential:
+        """Add a point to the curve."""
+        point = {"labels": len(self.frames), **judge(potential, self.test)}
+        self.curve.append(point)
         sys.stdout.write(
             f"{self.selection.strategy} seed {self.selection.seed}: {point['labels']} labels, "
             f"{1000 * point['force_mae']:.0f} meV/Å, {100 * point['recovery']:.0f} %\n"
         )
         sys.stdout.flush()
-        return result.potential
+        return potential
+
+
+def train(frames: list[Frame], arguments: Any, start: Path | None) -> CommitteePotential:
+    """Train a committee, from a saved one if there is one.
+
+    Nothing is held out of so few labels: a training ends by its steps. Frames are repeated, so that no epoch is shorter
+    than twenty steps and little time goes into checkpoints.
+    """
+    repeated = frames * max(1, round(80 / len(frames)))
+    changes: dict[str, Any] = {
+        "architecture": NETWORK,
+        "seeds": list(range(arguments.members)),
+        "learning_rate": 0.03 if start is None else 0.02,
+    }
+    if start is not None:
+        changes["fine_tuning"] = {"mode": "naive"}
+    settings = settings_for(len(repeated), arguments.first_steps if start is None else arguments.steps, **changes)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = get_engine("mace")
+        return engine.train(repeated, frames[:8], settings, checkpoint_folder=Path(folder), foundation=start).potential
 
 
 def verdict_of(answer: LabelAnswer) -> Verdict:
@@ -222,19 +238,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=6, help="labels of an iteration")
     parser.add_argument("--budget", type=int, default=60, help="labels of a loop, the first ones among them")
     parser.add_argument("--members", type=int, default=3)
-    parser.add_argument("--first-steps", type=int, default=400, help="gradient steps of the first training")
-    parser.add_argument("--steps", type=int, default=200, help="gradient steps of every further training")
+    parser.add_argument("--first-steps", type=int, default=600, help="gradient steps of the first training")
+    parser.add_argument("--steps", type=int, default=400, help="gradient steps of every further training")
     parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seeds, arguments.budget = arguments.seeds[:1], arguments.initial + 2 * arguments.batch
         arguments.first_steps, arguments.steps, arguments.members = 60, 40, 2
     pool, test = split(closed_frames())
-    runs = [
-        Loop(strategy, seed, pool, test, arguments).run()
-        for seed in arguments.seeds
-        for strategy in arguments.strategies
-    ]
+    runs = []
+    for seed in arguments.seeds:
+        loops = [Loop(strategy, seed, pool, test, arguments) for strategy in arguments.strategies]
+        first = train(loops[0].frames, arguments, None)
+        runs += [loop.run(first) for loop in loops]
     curves = {strategy: mean_curve(runs, strategy) for strategy in arguments.strategies}
     goal = curves["random"][-1] if "random" in curves else next(iter(curves.values()))[-1]
     needed = {strategy: labels_needed(curve, goal) for strategy, curve in curves.items()}
