@@ -53,6 +53,8 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
         ground_state=conclusion.get("ground_state"),
         decided_by=conclusion.get("decided_by"),
         gap_ev=_finite(conclusion.get("gap_ev")),
+        search_certainty=graph.report_of("search").get("certainty", {}).get("sentence"),
+        search_warnings=graph.report_of("search").get("warnings", []),
         test_errors=HeldOutErrors(
             redox_aware=_committee_errors(graph, "evaluate_aware"),
             baseline=_committee_errors(graph, "evaluate_baseline"),

@@ -245,7 +245,9 @@ class CampaignDraft(ProcessDraft):
             {**one, "energy_ev": energy, "energy_std_ev": 0.01, "energies_ev": [energy - 0.01, energy, energy + 0.01]}
             for one, energy in zip(PATTERNS, (-5431.000, -5430.996), strict=True)
         ]
-        report = orm.Dict({"patterns": patterns})
+        sentence = "The lowest configuration has no other to compare with; all configurations were relaxed."
+        warnings = ["The committee has one member, so that nothing is known of its error."]
+        report = orm.Dict({"patterns": patterns, "certainty": {"sentence": sentence}, "warnings": warnings})
         self.create(job, report=report)
         self.hand_over(self.searching, report=report)
         end(job)
