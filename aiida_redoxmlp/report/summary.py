@@ -184,6 +184,8 @@ def _counts(graph: CampaignGraph, labels: list[LabelSummary]) -> Counts:
     finished = [label for label in labels if label.phase == "done"]
     kept = [summary for label, summary in zip(graph.labels, labels, strict=True) if label.is_kept]
     return Counts(
+        n_patterns=graph.listing.get("n_patterns"),
+        n_distinct_patterns=graph.listing.get("n_distinct"),
         n_dft_calculations=sum(process.is_dft for process in graph.processes),
         n_frames=dataset.n_frames if dataset else sum(label.n_frames for label in kept),
         n_ambiguous_frames=dataset.n_ambiguous if dataset else sum(label.n_ambiguous for label in kept),

@@ -98,6 +98,8 @@ class LabelSummary(Part):
 class Counts(Part):
     """How much was computed."""
 
+    n_patterns: int | None = Field(None, description="Patterns that close the charge.")
+    n_distinct_patterns: int | None = Field(None, description="Those of them that symmetry tells apart.")
     n_dft_calculations: int = Field(description="pw.x jobs, those from the cache included.")
     n_frames: int = Field(description="Frames of the dataset; of all labels so far while there is none.")
     n_ambiguous_frames: int = Field(description="Those whose charges close only with doubt.")

@@ -66,7 +66,13 @@ class CampaignDraft(ProcessDraft):
         self.node.label = label
         self.node.description = describe_protocol(protocol)
         listing = orm.Dict(
-            {"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS}
+            {
+                "sites": [0, 1],
+                "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1],
+                "patterns": PATTERNS,
+                "n_patterns": 2,
+                "n_distinct": 1,
+            }
         )
         step = self.process(orm.CalcFunctionNode, "list_patterns", self.node, "patterns", {})
         self.create(step, result=listing)

@@ -44,6 +44,7 @@ def test_finished_campaign_tells_ground_state_and_both_energies(summary, finishe
 
 def test_counts_agree_with_the_labels_behind_them(summary):
     counts = summary.counts
+    assert (counts.n_patterns, counts.n_distinct_patterns) == (2, 1)
     taught = [label for label in summary.labels if label.stage != "check"]
     assert counts.n_dft_calculations == sum(len(label.pw_uuids) for label in summary.labels) == 6
     assert counts.n_frames == sum(label.n_frames for label in taught) == 26
