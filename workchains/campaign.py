@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, cast
 
 from aiida import orm
@@ -221,14 +220,16 @@ class CampaignWorkChain(WorkChain):
         return orm.load_node(self.ctx.structure_pk)
 
     def setup(self) -> None:
-        """List the charge-balanced patterns; one a symmetry orbit is labelled first, then its other members."""
-        listing = list_patterns(self._structure, self.inputs.redox)
-        content = listing.get_dict()
-        self.ctx.relaxations = _orbits_first(content["patterns"])[: self.inputs.max_patterns.value]
+        """List the charge-balanced patterns that are labelled, one of every symmetry orbit before a second of any."""
+        content = list_patterns(self._structure, self.inputs.redox, self.inputs.max_patterns).get_dict()
+        self.ctx.relaxations = [pattern["states"] for pattern in content["patterns"]]
         self.ctx.md_starts = []
         self.ctx.labels_relax = []
         self.ctx.labels_md = []
-        self.report(f"{len(content['patterns'])} patterns close the charge, {len(self.ctx.relaxations)} are labelled")
+        self.report(
+            f"{content['n_patterns']} patterns close the charge, {content['n_distinct']} of them not equivalent by "
+            f"symmetry; {len(content['patterns'])} are labelled"
+        )
 
     def relaxations_left(self) -> bool:
         """Whether patterns wait for their relaxation."""
@@ -363,13 +364,3 @@ class CampaignWorkChain(WorkChain):
     def _succeeded(self, stage: str) -> list[orm.WorkChainNode]:
         """The labels of a stage that ended well."""
         return [label for label in self.ctx[f"labels_{stage}"] if label.is_finished_ok]
-
-
-def _orbits_first(patterns: list[dict[str, Any]]) -> list[list[int]]:
-    """Return the states of the patterns, one of every symmetry orbit before a second of any."""
-    met: Counter[int] = Counter()
-    ranked = []
-    for pattern in patterns:
-        ranked.append((met[pattern["orbit"]], pattern["states"]))
-        met[pattern["orbit"]] += 1
-    return [states for _, states in sorted(ranked, key=lambda one: one[0])]

@@ -37,6 +37,12 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     return None
 
 
+def _validate_max_patterns(node: orm.Int | None, _: Any) -> str | None:
+    if node is not None and node.value < 1:
+        return f"max_patterns is {node.value}; give a number of patterns from 1."
+    return None
+
+
 def declare_inputs(spec: WorkChainSpec) -> None:
     """Declare what a campaign takes."""
     spec.input("structure", valid_type=HubbardStructureData, help="Parent structure with its Hubbard parameters.")
@@ -47,7 +53,13 @@ def declare_inputs(spec: WorkChainSpec) -> None:
         default=lambda: orm.Int(4),
         help="Labels that run at a time.",
     )
-    spec.input("max_patterns", valid_type=orm.Int, default=lambda: orm.Int(8), help="Patterns labelled with DFT.")
+    spec.input(
+        "max_patterns",
+        valid_type=orm.Int,
+        default=lambda: orm.Int(8),
+        validator=_validate_max_patterns,
+        help="Patterns labelled with DFT, one of every class of equivalent ones before a second of any.",
+    )
     spec.input(
         "test_fraction",
         valid_type=orm.Float,

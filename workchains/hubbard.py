@@ -149,10 +149,10 @@ class HubbardWorkChain(WorkChain):
         """The pattern the user wants, or the first that closes the charge."""
         if "pattern" in self.inputs:
             return list(self.inputs.pattern.get_list())
-        patterns = list_patterns(self.inputs.structure, self.inputs.redox).get_dict()["patterns"]
-        first: list[int] = patterns[0]["states"]
-        if len(patterns) > 1:
-            self.report(f"no pattern was asked for; taking {first}, the first of {len(patterns)} that close the charge")
+        content = list_patterns(self.inputs.structure, self.inputs.redox, orm.Int(1)).get_dict()
+        first: list[int] = content["patterns"][0]["states"]
+        if (number := content["n_patterns"]) > 1:
+            self.report(f"no pattern was asked for; taking {first}, the first of {number} that close the charge")
         return first
 
     def _seeded(

@@ -143,7 +143,7 @@ class TrajectoryWorkChain(WorkChain):
         if segment.pattern is not None:
             self.ctx.pattern = list(segment.pattern)
         elif segment.changes_composition:
-            self.ctx.pattern = list_patterns(self._structure, self.inputs.redox)["patterns"][0]["states"]
+            self.ctx.pattern = list_patterns(self._structure, self.inputs.redox, orm.Int(1))["patterns"][0]["states"]
         if self.ctx.segment == 0 or segment.changes_composition or segment.pattern is not None:
             self._seed(pre_distortion=self.inputs.seed["pre_distortion"] if self.ctx.segment == 0 else 0.0)
         if segment.temperature is not None:

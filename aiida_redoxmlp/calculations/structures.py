@@ -12,39 +12,42 @@ from numpy.typing import NDArray
 
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, distinct_patterns
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
 from aiida_redoxmlp.redox.pattern import Pattern
 from aiida_redoxmlp.redox.seeds import build_seed
-from aiida_redoxmlp.redox.symmetry import site_permutations
+from aiida_redoxmlp.search.counting import count_configurations, count_distinct
+from aiida_redoxmlp.search.orbits import orbits_first
+from aiida_redoxmlp.search.space import ConfigurationSpace
 
 __all__ = ("at_positions", "compare_with_wanted", "list_patterns", "seed_structure", "with_positions")
 
 
 @calcfunction
-def list_patterns(structure: orm.StructureData, redox: orm.Dict) -> orm.Dict:
-    """List the charge-balanced patterns of a structure and their symmetry orbits.
+def list_patterns(structure: orm.StructureData, redox: orm.Dict, max_patterns: orm.Int) -> orm.Dict:
+    """List charge-balanced patterns of a structure, one of every symmetry orbit before a second of any.
 
-    The answer has ``sites``, ``oxidation_states`` (per atom, 0 on the redox sites) and ``patterns``, each with
-    ``states``, ``orbit`` and ``multiplicity``; patterns of one orbit are equivalent by symmetry.
+    Args:
+        structure: the structure.
+        redox: fields of :class:`~aiida_redoxmlp.redox.chemistry.RedoxChemistry`.
+        max_patterns: how many are listed at most; what it takes does not grow with how many there are.
+
+    Returns:
+        ``sites``, ``oxidation_states`` (per atom, 0 on the redox sites) and ``patterns``, each with ``states``,
+        ``orbit`` and ``multiplicity``; patterns of one orbit are equivalent by symmetry. ``n_patterns`` and
+        ``n_distinct`` are the exact numbers of patterns that close the charge and of their orbits.
     """
-    chemistry = RedoxChemistry.model_validate(redox.get_dict())
-    atoms = structure.get_ase()
-    symbols = atoms.get_chemical_symbols()
-    sites, background = chemistry.sites_and_background(symbols)
-    patterns = charge_balanced_patterns(
-        symbols, sites, chemistry.allowed_on(symbols), chemistry.total_charge - sum(background)
-    )
-    orbits = distinct_patterns(patterns, site_permutations(atoms))
+    space = ConfigurationSpace.of_redox_states(structure.get_ase(), RedoxChemistry.model_validate(redox.get_dict()))
+    rows, orbits, multiplicities = orbits_first(space, max_patterns.value)
     return orm.Dict(
         {
-            "sites": list(sites),
-            "oxidation_states": background,
+            "sites": list(space.sites),
+            "oxidation_states": space.parent.oxidation_states.tolist(),
             "patterns": [
-                {"states": list(member.states), "orbit": index, "multiplicity": orbit.multiplicity}
-                for index, orbit in enumerate(orbits)
-                for member in orbit.members
+                {"states": list(space.pattern(row).states), "orbit": orbit, "multiplicity": multiplicity}
+                for row, orbit, multiplicity in zip(rows, orbits.tolist(), multiplicities.tolist(), strict=True)
             ],
+            "n_patterns": count_configurations(space),
+            "n_distinct": count_distinct(space),
         }
     )
 

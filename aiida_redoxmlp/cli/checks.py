@@ -14,10 +14,9 @@ from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.neighbours import split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
 from aiida_redoxmlp.search.counting import count_distinct
-from aiida_redoxmlp.search.enumeration import distinct_configurations
+from aiida_redoxmlp.search.enumeration import distinct_configurations, first_configuration
 from aiida_redoxmlp.search.space import ConfigurationSpace
 
 __all__ = ("check_physics", "check_projectors", "check_resources", "check_same_computer", "chosen_pattern")
@@ -34,10 +33,9 @@ def check_physics(config: MaterialConfig, atoms: Atoms) -> None:
     """
     symbols = atoms.get_chemical_symbols()
     chemistry: RedoxChemistry = config.redox
-    sites, background = chemistry.sites_and_background(symbols)
-    allowed = chemistry.allowed_on(symbols)
-    first = next(charge_balanced_patterns(symbols, sites, allowed, chemistry.total_charge - sum(background)))
-    moment_signs(atoms, sites, config.magnetic_order, states=first.states)
+    space = ConfigurationSpace.of_redox_states(atoms, chemistry)
+    first = space.pattern(first_configuration(space))
+    moment_signs(atoms, space.sites, config.magnetic_order, states=first.states)
     for key, name in config.hubbard.manifolds():
         element, _ = split_manifold(name)
         if element not in symbols:
@@ -45,7 +43,7 @@ def check_physics(config: MaterialConfig, atoms: Atoms) -> None:
                 f"{key} names {name!r}, but the structure has no {element}; "
                 f"its elements are {', '.join(sorted(set(symbols)))}."
             )
-    for element in allowed:
+    for element in chemistry.allowed_on(symbols):
         name = f"{element}-{chemistry.table().elements[element].shell}"
         if name not in config.hubbard.u:
             raise InputError(

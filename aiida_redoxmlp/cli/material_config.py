@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from aiida_redoxmlp.cli.crystal import repetitions
 from aiida_redoxmlp.cli.resources_config import Section
 from aiida_redoxmlp.hubbard.neighbours import IntersiteRule, split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
@@ -51,6 +52,7 @@ class MaterialConfig(Section):
 
     material: str = Field(description="Name for reports.")
     structure: Path = Field(description="Structure file that ASE reads (CIF, …), relative to the configuration file.")
+    supercell: str = Field("1x1x1", description="Repeats the structure along its cell vectors, such as `2x2x1`.")
     redox: RedoxChemistry
     magnetic_order: MagneticOrder | list[int] = Field(
         "antiferromagnetic",
@@ -65,6 +67,11 @@ class MaterialConfig(Section):
     overrides: dict[str, Any] = Field(
         default_factory=dict, description="Settings laid over the protocol's, with the protocol files' keys."
     )
+
+    @field_validator("supercell", mode="before")
+    @classmethod
+    def _three_numbers(cls, given: object) -> str:
+        return "x".join(map(str, repetitions(given, "the supercell")))
 
     def relative_to(self, folder: Path) -> MaterialConfig:
         """Return the configuration with its structure beside it."""

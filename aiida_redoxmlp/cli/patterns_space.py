@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from aiida_redoxmlp.cli.crystal import read_crystal
+from aiida_redoxmlp.cli.crystal import read_crystal, repetitions
 from aiida_redoxmlp.cli.redox_options import (
     charge_option,
     fixed_option,
@@ -63,9 +62,9 @@ class SpaceOptions:
             InputError: if an option, the structure or what they ask for cannot be used.
             ClosureError: if no configuration has the charge.
         """
-        repetitions = _repetitions(self.supercell)
-        atoms = read_crystal(self.structure).repeat(repetitions)
-        lattice = None if self.lattice is None else read_crystal(self.lattice).repeat(repetitions)
+        repeat = repetitions(self.supercell, "--supercell")
+        atoms = read_crystal(self.structure, repeat)
+        lattice = None if self.lattice is None else read_crystal(self.lattice, repeat)
         symbols = atoms.get_chemical_symbols()
         table = redox_table(self.fixed, self.states)
         species = {symbol: _species_of(symbol, table) for symbol in dict.fromkeys(symbols)}
@@ -122,14 +121,6 @@ def space_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorator in reversed(decorators):
         command = decorator(command)
     return command
-
-
-def _repetitions(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"\s*([1-9]\d*)\s*[x×]\s*([1-9]\d*)\s*[x×]\s*([1-9]\d*)\s*", text)
-    if match is None:
-        raise InputError(f"--supercell {text!r} is not understood; write three numbers from 1 on, such as 2x2x1.")
-    a, b, c = map(int, match.groups())
-    return a, b, c
 
 
 def _species_of(symbol: str, table: RedoxTable) -> list[Species]:

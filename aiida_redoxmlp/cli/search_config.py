@@ -36,7 +36,9 @@ class SearchRunConfig(MaterialConfig):
         description="Model node by PK, UUID or label, or a model's folder relative to the configuration file."
     )
     lattice: Path | None = Field(
-        None, description="File of an undistorted structure in the same setting, to take the symmetry from."
+        None,
+        description="File of an undistorted structure in the same setting, to take the symmetry from; `supercell` "
+        "repeats it too.",
     )
     space: SpaceSettings | None = Field(
         None, description="Which species may stand where; by default the oxidation states of the redox sites."

@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.engine import ProcessBuilder
 
 from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
-from aiida_redoxmlp.cli.crystal import read_crystal
+from aiida_redoxmlp.cli.crystal import read_crystal, repetitions
 from aiida_redoxmlp.cli.inputs import built, load_code
 from aiida_redoxmlp.cli.search_config import SearchRunConfig
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure, read_structure
@@ -35,6 +35,7 @@ def search_builder(config: SearchRunConfig) -> ProcessBuilder:
         pw_code = load_code(config.codes.pw, "set codes.pw to null to search without a DFT check")
         check_resources(pw_code, config.resources.dft, "resources.dft")
     model = ModelData.find(config.model)
+    repeat = repetitions(config.supercell, "supercell")
     builder = built(
         SearchWorkChain,
         config.material,
@@ -44,7 +45,7 @@ def search_builder(config: SearchRunConfig) -> ProcessBuilder:
         redox=config.redox.model_dump(mode="json"),
         model=ModelData.from_folder(model) if isinstance(model, Path) else model,
         space=None if config.space is None else config.space.model_dump(mode="json"),
-        lattice=None if config.lattice is None else orm.StructureData(ase=read_crystal(config.lattice)),
+        lattice=None if config.lattice is None else orm.StructureData(ase=read_crystal(config.lattice, repeat)),
         pw_code=pw_code,
         pseudo_family=config.pseudo_family,
         protocol=config.protocol,

@@ -10,6 +10,7 @@ from rich.table import Table
 from aiida_redoxmlp.cli.learning import learning_table
 from aiida_redoxmlp.cli.profile import load_process
 from aiida_redoxmlp.cli.reports import REPORTED
+from aiida_redoxmlp.cli.searching import search_table
 from aiida_redoxmlp.cli.watch import describe
 from aiida_redoxmlp.provenance.process_tree import walk
 
@@ -22,7 +23,8 @@ def status(process: str | None) -> None:
     """Show the process tree of PROCESS (PK or UUID), by default the latest.
 
     PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics, a training or a
-    search. Of trainings there is a line for each committee member, with its last epoch, also while its job runs.
+    search. There is a line for each committee member that is trained, with its last epoch, and for each search, with
+    its evaluations and relaxations so far, also while their jobs run.
     """
     node = load_process(process, (*REPORTED, "TrainWorkChain", "SearchWorkChain"))
     table = Table(title=f"{node.label or node.process_label} <{node.pk}>: {describe(node)}", title_justify="left")
@@ -39,5 +41,6 @@ def status(process: str | None) -> None:
             )
     console = Console()
     console.print(table)
-    if (learning := learning_table(node)) is not None:
-        console.print(learning)
+    for progress in (learning_table(node), search_table(node)):
+        if progress is not None:
+            console.print(progress)

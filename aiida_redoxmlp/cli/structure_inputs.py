@@ -7,7 +7,7 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from ase import Atoms
 
 from aiida_redoxmlp.calculations.hubbard import with_interactions
-from aiida_redoxmlp.cli.crystal import read_crystal
+from aiida_redoxmlp.cli.crystal import read_crystal, repetitions
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
 from aiida_redoxmlp.hubbard.interactions import Interaction
 from aiida_redoxmlp.hubbard.neighbours import neighbour_interactions, split_manifold
@@ -16,12 +16,12 @@ __all__ = ("hubbard_structure", "read_structure")
 
 
 def read_structure(config: MaterialConfig) -> Atoms:
-    """Read the structure file.
+    """Read the structure file and make the supercell of it.
 
     Raises:
         InputError: if the file cannot be read as a periodic structure.
     """
-    return read_crystal(config.structure)
+    return read_crystal(config.structure, repetitions(config.supercell, "supercell"))
 
 
 def hubbard_structure(atoms: Atoms, hubbard: HubbardConfig) -> HubbardStructureData:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from aiida_redoxmlp.cli.occupations_files import check_outputs, unfinished
-from aiida_redoxmlp.cli.voltage_files import VoltageFile, read_voltage_file
+from aiida_redoxmlp.cli.voltage_files import VoltageFile, read_voltage_file, require_same_geometries
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.search.voltage import VoltageProfiles, voltage_profiles
 from aiida_redoxmlp.search.voltage_curve import VoltageCurve
@@ -58,11 +58,13 @@ def voltage(
 ) -> None:
     """Print which lithium contents are stable, and the average voltage between them.
 
-    FILE is a table of total energies, .csv or .json, with a row for each cell. No AiiDA profile is needed.
+    FILE is a table of total energies, .csv or .json, with a row for each cell, or what `patterns search` wrote as .json
+    at one lithium content. No AiiDA profile is needed.
     """
     for path in files:
         check_outputs(outputs, path, (*_PLOTS, _JSON))
     tables = [read_voltage_file(path) for path in files]
+    require_same_geometries(tables)
     profiles = voltage_profiles(
         ground_state_energies([cell for table in tables for cell in table.cells], formula_unit),
         _lithium_energy(lithium_energy, tables),

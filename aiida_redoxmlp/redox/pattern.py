@@ -54,17 +54,3 @@ class Pattern:
         states = np.array(oxidation_states, dtype=np.int64)
         states[list(self.sites)] = self.states
         return states
-
-    def permuted(self, permutation: Sequence[int] | NDArray[np.int64]) -> Pattern:
-        """Return the pattern after a symmetry operation that takes the atom at ``i`` to ``permutation[i]``."""
-        moved = {int(permutation[site]): state for site, state in zip(self.sites, self.states, strict=True)}
-        sites = tuple(sorted(moved))
-        return Pattern(sites, tuple(moved[site] for site in sites))
-
-    def canonical(self, permutations: NDArray[np.int64]) -> Pattern:
-        """Return the smallest pattern of this one's symmetry orbit.
-
-        Args:
-            permutations: symmetry operations as atom permutations, shape (n_operations, n_atoms).
-        """
-        return min(self.permuted(permutation) for permutation in permutations)

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("site_permutations", "site_stabiliser")
+__all__ = ("site_permutations",)
 
 
 def site_permutations(
@@ -54,19 +54,6 @@ def site_permutations(
         )
     permutations: NDArray[np.int64] = np.unique(rows, axis=0)
     return permutations
-
-
-def site_stabiliser(permutations: NDArray[np.int64], sites: Sequence[int]) -> NDArray[np.int64]:
-    """Return the operations that map a set of sites onto itself.
-
-    Args:
-        permutations: shape (n_operations, n_atoms).
-        sites: indices of atoms.
-    """
-    indices = np.array(sorted(sites), dtype=np.int64)
-    keeps = (np.sort(permutations[:, indices], axis=1) == indices).all(axis=1)
-    stabiliser: NDArray[np.int64] = permutations[keeps]
-    return stabiliser
 
 
 def _compact(kinds: NDArray[np.int64]) -> NDArray[np.int64]:

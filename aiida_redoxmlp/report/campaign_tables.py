@@ -51,8 +51,7 @@ def _patterns(summary: CampaignSummary) -> Table:
     return Table(
         "patterns",
         "Patterns",
-        f"States of {', '.join(summary.site_labels)}. Patterns of one orbit are equivalent by symmetry."
-        * bool(summary.site_labels),
+        _about_patterns(summary),
         (
             Column("pattern"),
             Column("orbit", numeric=True),
@@ -73,6 +72,17 @@ def _patterns(summary: CampaignSummary) -> Table:
             for one in summary.patterns
         ),
     )
+
+
+def _about_patterns(summary: CampaignSummary) -> str:
+    """Return what the rows are, and of how many; nothing before the patterns are known."""
+    if not summary.site_labels:
+        return ""
+    counts = summary.counts
+    of_all = ""
+    if counts.n_patterns is not None:
+        of_all = f" {counts.n_patterns} close the charge, {counts.n_distinct_patterns} of them in orbits of their own."
+    return f"States of {', '.join(summary.site_labels)}. Patterns of one orbit are equivalent by symmetry.{of_all}"
 
 
 def _pattern_cells(one: PatternSummary, check: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aiida_redoxmlp.report.summary_schema import CampaignSummary, LabelSummary
-from aiida_redoxmlp.report.wording import pattern_label
+from aiida_redoxmlp.report.wording import lowered, pattern_label
 from aiida_redoxmlp.report.work_chain import about_the_end
 
 __all__ = ("OVERCONFIDENT", "caveats_of")
@@ -26,6 +26,7 @@ def caveats_of(summary: CampaignSummary) -> list[str]:
         *_about_labels(summary),
         *_about_frames(summary),
         *_about_judgement(summary),
+        *(f"In the search: {lowered(warning)}" for warning in summary.search_warnings),
         *_about_checks(summary),
     ]
 
@@ -62,7 +63,7 @@ def _about_judgement(summary: CampaignSummary) -> Iterator[str]:
     aware = summary.test_errors.redox_aware
     if aware is None:
         return
-    yield from (f"On held-out frames: {warning[:1].lower()}{warning[1:]}" for warning in aware.warnings)
+    yield from (f"On held-out frames: {lowered(warning)}" for warning in aware.warnings)
     calibration = aware.force_calibration
     if calibration is not None and calibration.factor > OVERCONFIDENT:
         yield (

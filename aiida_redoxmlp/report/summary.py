@@ -53,6 +53,8 @@ def summarise_graph(graph: CampaignGraph) -> CampaignSummary:
         ground_state=conclusion.get("ground_state"),
         decided_by=conclusion.get("decided_by"),
         gap_ev=_finite(conclusion.get("gap_ev")),
+        search_certainty=graph.report_of("search").get("certainty", {}).get("sentence"),
+        search_warnings=graph.report_of("search").get("warnings", []),
         test_errors=HeldOutErrors(
             redox_aware=_committee_errors(graph, "evaluate_aware"),
             baseline=_committee_errors(graph, "evaluate_baseline"),
@@ -182,6 +184,8 @@ def _counts(graph: CampaignGraph, labels: list[LabelSummary]) -> Counts:
     finished = [label for label in labels if label.phase == "done"]
     kept = [summary for label, summary in zip(graph.labels, labels, strict=True) if label.is_kept]
     return Counts(
+        n_patterns=graph.listing.get("n_patterns"),
+        n_distinct_patterns=graph.listing.get("n_distinct"),
         n_dft_calculations=sum(process.is_dft for process in graph.processes),
         n_frames=dataset.n_frames if dataset else sum(label.n_frames for label in kept),
         n_ambiguous_frames=dataset.n_ambiguous if dataset else sum(label.n_ambiguous for label in kept),

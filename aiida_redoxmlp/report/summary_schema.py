@@ -98,6 +98,8 @@ class LabelSummary(Part):
 class Counts(Part):
     """How much was computed."""
 
+    n_patterns: int | None = Field(None, description="Patterns that close the charge.")
+    n_distinct_patterns: int | None = Field(None, description="Those of them that symmetry tells apart.")
     n_dft_calculations: int = Field(description="pw.x jobs, those from the cache included.")
     n_frames: int = Field(description="Frames of the dataset; of all labels so far while there is none.")
     n_ambiguous_frames: int = Field(description="Those whose charges close only with doubt.")
@@ -141,6 +143,10 @@ class CampaignSummary(WorkChainSummary):
     )
     decided_by: Literal["dft", "potential"] | None = Field(None, description="Whose energies ranked it lowest.")
     gap_ev: FiniteFloat | None = Field(None, description="From the ground state to the runner-up by the same judge.")
+    search_certainty: str | None = Field(
+        None, description="How sure the potential's search is of its lowest pattern, in a sentence."
+    )
+    search_warnings: list[str] = Field(default_factory=list, description="What limits the search, in sentences.")
     test_errors: HeldOutErrors = Field(description="Errors on the held-out frames, of both committees.")
     pattern_recovery: FiniteFloat | None = Field(
         None, description="Share of held-out frames whose lowest pattern by the potential is DFT's."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiida_redoxmlp.report.summary_schema import CampaignSummary, PatternSummary
-from aiida_redoxmlp.report.wording import energy, listing, pattern_in_words, pattern_label, share
+from aiida_redoxmlp.report.wording import energy, listing, lowered, pattern_in_words, pattern_label, share
 
 __all__ = ("certainty", "headline", "ranked_by_judge")
 
@@ -43,6 +43,8 @@ def certainty(summary: CampaignSummary) -> list[str]:
             "the difference between their energies only measures how well the numbers are converged."
         )
     sentences.extend(_gap(ground, ranked, summary))
+    if summary.search_certainty is not None:
+        sentences.append(f"In the search with the potential, {lowered(summary.search_certainty)}")
     return sentences
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ("charge", "duration", "energy", "listing", "numbered", "pattern_in_words", "pattern_label", "share")
+__all__ = (
+    "charge",
+    "duration",
+    "energy",
+    "listing",
+    "lowered",
+    "numbered",
+    "pattern_in_words",
+    "pattern_label",
+    "share",
+)
 
 _FEW_SITES = 6
 
@@ -31,6 +41,11 @@ def pattern_in_words(states: Sequence[int], site_labels: Sequence[str]) -> str:
 def listing(items: Sequence[str]) -> str:
     """Join as in a sentence: ``a, b and c``."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def lowered(sentence: str) -> str:
+    """Return a sentence as it goes on after a comma or colon."""
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def energy(value_ev: float) -> str:

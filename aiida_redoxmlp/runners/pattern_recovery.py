@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.configuration import Configuration
-from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns, count_patterns
 from aiida_redoxmlp.redox.pattern import Pattern
+from aiida_redoxmlp.redox.species import Species
+from aiida_redoxmlp.search.counting import count_configurations
+from aiida_redoxmlp.search.enumeration import all_configurations
+from aiida_redoxmlp.search.space import ConfigurationSpace
 
 __all__ = ("SAME_ENERGY", "Candidates", "Ranking", "candidates_of", "rank_patterns", "recovery_warnings")
 
@@ -70,12 +74,26 @@ def candidates_of(frame: Frame, allowed_states: Mapping[str, Sequence[int]], max
     """
     if not frame.redox_sites:
         return None
-    symbols = [chemical_symbols[number] for number in frame.configuration.numbers]
-    present = {symbols[site] for site in frame.redox_sites}
-    allowed = {element: states for element, states in allowed_states.items() if element in present}
-    patterns = charge_balanced_patterns(symbols, frame.redox_sites, allowed, frame.pattern.charge)
-    count = count_patterns([sorted(set(allowed[symbols[site]])) for site in frame.redox_sites], frame.pattern.charge)
-    return Candidates(count, tuple(patterns) if count <= max_patterns else ())
+    space = ConfigurationSpace.of(
+        frame.configuration,
+        {site: _allowed_on(site, frame, allowed_states) for site in frame.redox_sites},
+        total_charge=int(frame.configuration.oxidation_states.sum()),
+    )
+    count = count_configurations(space)
+    if count > max_patterns:
+        return Candidates(count, ())
+    return Candidates(count, tuple(space.pattern(row) for block in all_configurations(space) for row in block.rows))
+
+
+def _allowed_on(site: int, frame: Frame, allowed_states: Mapping[str, Sequence[int]]) -> list[Species]:
+    """Return the species that a redox site may hold."""
+    symbol = chemical_symbols[int(frame.configuration.numbers[site])]
+    if not allowed_states.get(symbol):
+        raise InputError(
+            f"Site {site} is {symbol}, a redox site without allowed states (elements with some: "
+            f"{', '.join(allowed_states) or 'none'}); add {symbol} to the allowed states."
+        )
+    return [Species(symbol, state) for state in allowed_states[symbol]]
 
 
 def rank_patterns(

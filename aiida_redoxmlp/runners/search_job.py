@@ -78,6 +78,7 @@ class CertaintyOutput(JobFile):
 class SearchOutput(JobFile):
     """Output of ``redoxmlp-run search``: configurations in ascending energy."""
 
+    formula: str = Field(description="Chemical formula of the cell, the same for all configurations.")
     sites: list[int] = Field(description="Index of each active site in the structure.")
     patterns: list[PatternResult]
     fixed_ions: list[FixedIonsResult] = Field(description="The lowest at fixed ions, one an orbit, by orbit number.")

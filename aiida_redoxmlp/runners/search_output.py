@@ -25,6 +25,7 @@ def search_output(result: SearchResult, *, wall_time: float, device: str) -> Sea
     ranking, space = result.fixed.ranking, result.space
     patterns = _at_fixed_ions(result) if result.relaxed is None else _relaxed(result)
     return SearchOutput(
+        formula=space.configuration(ranking.rows[0]).to_ase().get_chemical_formula(),
         sites=list(space.sites),
         patterns=patterns,
         fixed_ions=[

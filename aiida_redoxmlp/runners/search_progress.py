@@ -25,6 +25,18 @@ class SearchProgress:
             if isinstance(entry, dict):
                 self.entries.append(entry)
 
+    def last(self, *events: str) -> dict[str, Any]:
+        """Return the last entry of one of these events, empty where there is none."""
+        return next((entry for entry in reversed(self.entries) if entry.get("event") in events), {})
+
+    @property
+    def stage(self) -> str:
+        """What the search does: ``waits``, ``searches``, ``relaxes`` or ``done``."""
+        if not self.entries:
+            return "waits"
+        event = self.last("finished", "relaxed", "relaxing", "searching").get("event")
+        return {"finished": "done", "relaxed": "relaxes", "relaxing": "relaxes"}.get(str(event), "searches")
+
     @property
     def advanced(self) -> bool:
         """Whether this job evaluated or relaxed anything that is stored."""
@@ -33,11 +45,11 @@ class SearchProgress:
     @property
     def reached(self) -> str:
         """How far it came, in words."""
-        for entry in reversed(self.entries):
-            if entry.get("event") == "relaxed":
-                return f"after {entry['done']} of {entry['of']} relaxations"
-            if entry.get("event") == "relaxing":
-                return f"in step {entry['step']} of relaxations"
-            if entry.get("event") == "searching":
-                return f"after {entry['evaluations']} evaluations"
-        return "before the first evaluation"
+        entry = self.last("relaxed", "relaxing", "searching")
+        if not entry:
+            return "before the first evaluation"
+        if entry["event"] == "relaxed":
+            return f"after {entry['done']} of {entry['of']} relaxations"
+        if entry["event"] == "relaxing":
+            return f"in step {entry['step']} of relaxations"
+        return f"after {entry['evaluations']} evaluations"

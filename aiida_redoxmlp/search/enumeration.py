@@ -13,7 +13,7 @@ from aiida_redoxmlp.search.canonical import CanonicalForms, Packing, Words, is_l
 from aiida_redoxmlp.search.space import ConfigurationSpace
 from aiida_redoxmlp.search.sum_rules import SumRules, Sums
 
-__all__ = ("Block", "all_configurations", "distinct_configurations")
+__all__ = ("Block", "all_configurations", "distinct_configurations", "first_configuration")
 
 _MOST_ENDINGS = 1 << 16
 _BLOCK = 1 << 16
@@ -60,6 +60,12 @@ def distinct_configurations(space: ConfigurationSpace, *, block_size: int = _BLO
         block_size: configurations in a block, about.
     """
     return _Stream(space.rules, CanonicalForms.of(space)).blocks(block_size)
+
+
+def first_configuration(space: ConfigurationSpace) -> NDArray[np.int8]:
+    """Return the smallest configuration of a space, shape (n_sites,)."""
+    first: NDArray[np.int8] = next(all_configurations(space, block_size=1)).rows[0]
+    return first
 
 
 class _Stream:

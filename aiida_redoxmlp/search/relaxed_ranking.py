@@ -19,7 +19,7 @@ from aiida_redoxmlp.search.settings import SearchSettings
 from aiida_redoxmlp.search.space import ConfigurationSpace
 from aiida_redoxmlp.search.starting_geometry import StartingGeometry
 
-__all__ = ("Relaxations", "members_of_orbits", "relax_configurations")
+__all__ = ("Relaxations", "relax_configurations")
 
 _ATOMS_AT_ONCE = {"cuda": 4096, "cpu": 512}
 """Atoms of the configurations that are relaxed together; a job that is killed repeats no more than these."""
@@ -60,25 +60,6 @@ class Relaxations:
         _, first = np.unique(self.orbits[order], return_index=True)
         lowest: NDArray[np.int64] = order[np.sort(first)]
         return lowest
-
-
-def members_of_orbits(space: ConfigurationSpace, rows: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Return all configurations that are equivalent to those given, orbit by orbit.
-
-    Args:
-        space: the configurations and their symmetry.
-        rows: one of each orbit, shape (n_orbits, n_sites).
-
-    Returns:
-        The members, shape (n_members, n_sites), and the place of each one's orbit, shape (n_members,).
-    """
-    members = []
-    for row in rows:
-        images = np.empty((len(space.permutations), len(row)), dtype=np.int8)
-        np.put_along_axis(images, space.permutations, np.broadcast_to(row, images.shape), axis=1)
-        members.append(np.unique(images, axis=0))
-    orbits = np.repeat(np.arange(len(rows)), [len(some) for some in members])
-    return np.concatenate(members), orbits
 
 
 def relax_configurations(

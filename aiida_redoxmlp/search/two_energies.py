@@ -17,7 +17,8 @@ from aiida_redoxmlp.search.committee_energies import CommitteeEnergies
 from aiida_redoxmlp.search.comparability import require_comparable, warnings_of_space
 from aiida_redoxmlp.search.counting import count_configurations, count_distinct
 from aiida_redoxmlp.search.ground_state import GroundState, GroundStateSettings, find_ground_state
-from aiida_redoxmlp.search.relaxed_ranking import Relaxations, members_of_orbits, relax_configurations
+from aiida_redoxmlp.search.orbits import members_of_orbits
+from aiida_redoxmlp.search.relaxed_ranking import Relaxations, relax_configurations
 from aiida_redoxmlp.search.settings import SearchSettings
 from aiida_redoxmlp.search.space import ConfigurationSpace
 

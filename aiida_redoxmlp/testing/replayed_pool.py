@@ -13,7 +13,8 @@ from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.configuration import Configuration
-from aiida_redoxmlp.redox.enumeration import charge_balanced_patterns
+from aiida_redoxmlp.search.enumeration import first_configuration
+from aiida_redoxmlp.search.space import ConfigurationSpace
 
 __all__ = ("ReplayedPool",)
 
@@ -59,15 +60,11 @@ class ReplayedPool:
         return LabelAnswer(request, self.frames[place])
 
     def _hidden(self, frame: Frame) -> Configuration:
-        symbols = frame.configuration.to_ase().get_chemical_symbols()
-        sites, background = self._chemistry.sites_and_background(symbols)
-        patterns = charge_balanced_patterns(
-            symbols, sites, self._chemistry.allowed_on(symbols), self._chemistry.total_charge - sum(background)
-        )
+        space = ConfigurationSpace.of_redox_states(frame.configuration.to_ase(), self._chemistry)
         return replace(
             frame.configuration,
-            oxidation_states=next(iter(patterns)).written_on(background),
-            spins=np.zeros(len(symbols), dtype=np.int64),
+            oxidation_states=space.oxidation_states(first_configuration(space)[None])[0],
+            spins=np.zeros(len(frame.configuration), dtype=np.int64),
         )
 
 

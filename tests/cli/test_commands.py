@@ -53,7 +53,7 @@ def test_every_command_has_help(invoke):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"redox": {"allowed_states": {"Mn": [2]}}}, "No assignment of the allowed states"),
+        ({"redox": {"allowed_states": {"Mn": [2]}}}, "the nearest they reach is"),
         ({"redox": {"allowed_states": {"Mn": [2, 12]}}}, r"Mn"),
         ({"redox": {"allowed_states": {"Xx": [2]}}}, "'Xx' is not a chemical symbol"),
         ({"redox": {"fixed_states": {"Mn": 2}}}, "has no redox site"),

@@ -82,7 +82,7 @@ def test_dry_run_of_every_example_checks_it_and_submits_nothing(invoke, installe
             "no O within 0.5 \u00c5 of any Co",
         ),
         ({"pattern": [4]}, "is not allowed"),
-        ({"redox": {"allowed_states": {"Co": [2]}}}, "No assignment of the allowed states"),
+        ({"redox": {"allowed_states": {"Co": [2]}}}, "the nearest they reach is"),
         ({"redox": {"allowed_states": {"Co": [3]}, "low_spin": ["Co4+"]}}, "the allowed states of Co are [3]"),
         ({"codes": {"hp": "nowhere@localhost"}}, "There is no code 'nowhere@localhost'"),
         ({"overrides": {"max_cycle": 3}}, "'max_cycle' of the workflow hubbard is not known"),

@@ -55,6 +55,7 @@ def test_json_and_files_hold_the_same_ranking(search, tmp_path):
     assert json.loads((tmp_path / "all.json").read_text()) == found
     energies = [one["energy_ev"] for one in found["patterns"]]
     assert energies == sorted(energies)
+    assert found["formula"] == "Mn8O8"
     assert found["n_patterns_distinct"] == found["distinct"] == found["n_evaluated"]
     search("--no-relax", "-o", str(tmp_path / "ranking.extxyz"))
     structures = read(tmp_path / "ranking.extxyz", index=":")

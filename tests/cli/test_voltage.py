@@ -70,6 +70,36 @@ def test_files_are_joined(tmp_path):
     assert [step["voltage_v"] for step in found["curves"][0]["steps"]] == pytest.approx([4.6, 3.4])
 
 
+def _searched(folder, formula, *energies, n_relaxed=2):
+    """What ``patterns search`` writes, as far as it matters; the lowest of a committee of two is the last."""
+    patterns = [{"energy_ev": energy, "energies_ev": [energy - 0.1, energy + 0.1]} for energy in energies]
+    return _written(folder, f"{formula}.json", {"formula": formula, "n_relaxed": n_relaxed, "patterns": patterns})
+
+
+def test_searches_at_several_contents_are_a_voltage(tmp_path):
+    found = (("Co4O8", -40.0), ("Li2Co4O8", -46.0, -48.4), ("Li2Co2O4", -28.0))
+    files = [_searched(tmp_path, formula, *energies) for formula, *energies in found]
+    (curve,) = json.loads(_run(*files, "--lithium-energy", 0, "--json"))["curves"]
+    assert (curve["source"], curve["n_members"]) == ("potential", 2)
+    assert [one["x"] for one in curve["compositions"]] == [0, 0.5, 1]
+    assert [step["voltage_v"] for step in curve["steps"]] == pytest.approx([4.2, 3.8])
+    assert "Potential, committee of 2" in _run(*files, "--lithium-energy", 0)
+
+
+def test_dft_stands_beside_searches(tmp_path):
+    files = [_searched(tmp_path, "Co4O8", -40.0), _searched(tmp_path, "Li4Co4O8", -56.0)]
+    table = _written(tmp_path, "dft.csv", "composition,energy_ev\nCoO2,-10\nLiCoO2,-13.9\n")
+    curves = json.loads(_run(*files, table, "--lithium-energy", 0, "--json"))["curves"]
+    assert [curve["average"]["voltage_v"] for curve in curves] == pytest.approx([4.0, 3.9])
+
+
+def test_relaxed_energies_and_energies_at_fixed_ions_are_not_mixed(tmp_path):
+    files = [_searched(tmp_path, "Co4O8", -40.0), _searched(tmp_path, "Li4Co4O8", -56.0, n_relaxed=0)]
+    result = _invoke(*files, *LITHIUM)
+    assert result.exit_code == 2
+    assert "search all contents with --relax, or all with --no-relax." in result.stderr
+
+
 def test_spreadsheets_may_mark_the_encoding(tmp_path):
     table = _written(tmp_path, "marked.csv", "\ufeffx,energy_ev\r\n0,0\r\n1,-4\r\n")
     assert "4.000  on average" in _run(table, "--lithium-energy", 0)
@@ -114,7 +144,9 @@ def test_warnings_are_printed():
         ("a.csv", "x,energy_ev,source\n0,1,guess\n", "source: input should be 'potential' or 'dft'"),
         ("a.csv", "composition,energy_ev\nLiCoO2,1\nMnPO4,2\n", "compare cells of one host"),
         ("a.json", "{", "cannot be read"),
-        ("a.json", {"patterns": []}, "is no list of rows"),
+        ("a.json", {"rows": []}, "is no list of rows"),
+        ("a.json", {"patterns": []}, "lists configurations without their energies; give what `patterns search` writes"),
+        ("a.json", {"patterns": [{"species": ["Li+"], "multiplicity": 2}]}, "without their energies"),
         ("a.json", [3], "a.json, row 1"),
         ("a.txt", "x", "give a table that ends with .csv or .json"),
     ],

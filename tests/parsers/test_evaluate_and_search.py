@@ -71,6 +71,7 @@ PATTERN = {
     "energy_fixed_ions_ev": -0.8,
 }
 SEARCH = {
+    "formula": "LiMn2O8P2",
     "sites": [0, 1],
     "fixed_ions": [],
     "n_patterns_total": 2,

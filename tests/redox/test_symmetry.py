@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 
 from aiida_redoxmlp.errors import InputError
-from aiida_redoxmlp.redox.symmetry import site_permutations, site_stabiliser
+from aiida_redoxmlp.redox.symmetry import site_permutations
 
 
 @pytest.fixture(params=["beta", "olivine", "beta_supercell"])
@@ -52,15 +52,6 @@ def test_displaced_atom_lowers_the_symmetry_only_beyond_the_tolerance(beta: Atom
     beta.positions[-1] += [0.03, 0.02, 0.01]
     assert len(site_permutations(beta, symprec=0.001)) == 1
     assert len(site_permutations(beta, symprec=0.1)) == symmetric
-
-
-def test_stabiliser_keeps_the_sites_together(olivine: Atoms) -> None:
-    permutations = site_permutations(olivine)
-    manganese = [index for index, atom in enumerate(olivine) if atom.symbol == "Mn"]
-    assert len(site_stabiliser(permutations, manganese)) == 8
-    for operation in site_stabiliser(permutations, manganese[:2]):
-        assert set(operation[manganese[:2]]) == set(manganese[:2])
-    assert len(site_stabiliser(permutations, manganese[:1])) == 2
 
 
 def test_coinciding_atoms_are_an_input_error() -> None:

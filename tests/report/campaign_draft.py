@@ -66,7 +66,13 @@ class CampaignDraft(ProcessDraft):
         self.node.label = label
         self.node.description = describe_protocol(protocol)
         listing = orm.Dict(
-            {"sites": [0, 1], "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1], "patterns": PATTERNS}
+            {
+                "sites": [0, 1],
+                "oxidation_states": [0, 0, 5, *[-2] * 4, 5, *[-2] * 4, 1],
+                "patterns": PATTERNS,
+                "n_patterns": 2,
+                "n_distinct": 1,
+            }
         )
         step = self.process(orm.CalcFunctionNode, "list_patterns", self.node, "patterns", {})
         self.create(step, result=listing)
@@ -245,7 +251,9 @@ class CampaignDraft(ProcessDraft):
             {**one, "energy_ev": energy, "energy_std_ev": 0.01, "energies_ev": [energy - 0.01, energy, energy + 0.01]}
             for one, energy in zip(PATTERNS, (-5431.000, -5430.996), strict=True)
         ]
-        report = orm.Dict({"patterns": patterns})
+        sentence = "The lowest configuration has no other to compare with; all configurations were relaxed."
+        warnings = ["The committee has one member, so that nothing is known of its error."]
+        report = orm.Dict({"patterns": patterns, "certainty": {"sentence": sentence}, "warnings": warnings})
         self.create(job, report=report)
         self.hand_over(self.searching, report=report)
         end(job)

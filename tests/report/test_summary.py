@@ -44,6 +44,7 @@ def test_finished_campaign_tells_ground_state_and_both_energies(summary, finishe
 
 def test_counts_agree_with_the_labels_behind_them(summary):
     counts = summary.counts
+    assert (counts.n_patterns, counts.n_distinct_patterns) == (2, 1)
     taught = [label for label in summary.labels if label.stage != "check"]
     assert counts.n_dft_calculations == sum(len(label.pw_uuids) for label in summary.labels) == 6
     assert counts.n_frames == sum(label.n_frames for label in taught) == 26
@@ -126,13 +127,21 @@ def test_patterns_of_one_orbit_are_called_equal_and_their_gap_no_gap(summary):
     assert sentences[0].startswith("DFT decided")
     assert "confidence 99.80 %" in sentences[0]
     assert sentences[1].startswith("By symmetry (3,2) is equivalent")
-    assert len(sentences) == 2
+    assert sentences[2].startswith("In the search with the potential, the lowest configuration has no other to compare")
+    assert len(sentences) == 3
+
+
+def test_the_search_says_how_sure_it_is_and_what_limits_it(summary, halfway):
+    assert summary.search_certainty.endswith("all configurations were relaxed.")
+    assert "In the search: the committee has one member, so that nothing is known of its error." in summary.warnings
+    before = summarise(halfway.node)
+    assert (before.search_certainty, before.search_warnings) == (None, [])
 
 
 def test_another_orbit_is_a_gap(summary):
     apart = [summary.patterns[0], summary.patterns[1].model_copy(update={"orbit": 1, "multiplicity": 1})]
     apart[0] = apart[0].model_copy(update={"multiplicity": 1})
-    assert certainty(summary.model_copy(update={"patterns": apart}))[1:] == [
+    assert certainty(summary.model_copy(update={"patterns": apart}))[1:-1] == [
         "DFT puts the next kind of pattern, (3,2), 3 meV above it."
     ]
     undecided = summary.model_copy(update={"patterns": apart, "decided_by": "potential"})

@@ -228,7 +228,7 @@ def test_bad_input_leaves_no_output(tmp_path: Path, prepare: Prepare) -> None:
     unlabelled = replace(frames[0], forces=np.full((4, 3), np.nan))
     unclosed = replace(frames[0], total_charge=0)
     cases = [
-        (frames, {"Mn": [3, 4]}, ClosureError, "5"),
+        (frames, {"Mn": [3, 4]}, ClosureError, "the nearest they reach"),
         (frames, {"Fe": [2, 3]}, InputError, "Mn"),
         ([unlabelled], None, InputError, "1 of 1 frames without usable forces"),
         ([unclosed], None, ClosureError, "do not close"),

@@ -89,6 +89,7 @@ def test_search_writes_patterns_in_ascending_energy(job_folder: Path) -> None:
     structure = json.loads((job_folder / "structure.json").read_text())
     assert np.array(low.positions) == pytest.approx(np.array(structure["positions"]), abs=0.02 / 4.0)
     assert (output.n_patterns_total, output.n_patterns_distinct, output.device) == (2, 1, "cpu")
+    assert output.formula == "LiMn2O8P2"
     assert (output.sites, low.species) == ([0, 1], ["Mn2+", "Mn3+"])
     assert (low.difference_ev, low.difference_std_ev) == (0.0, 0.0)
     assert high.difference_ev == pytest.approx(0.1, abs=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pytest
@@ -41,12 +42,22 @@ def frames(make_frame, energy):
 
 
 def test_patterns_of_the_demo_are_one_orbit_of_two(demo_structure, chemistry):
-    listing = list_patterns(demo_structure, orm.Dict(chemistry)).get_dict()
+    listing = list_patterns(demo_structure, orm.Dict(chemistry), orm.Int(8)).get_dict()
     assert listing["sites"] == [0, 1]
     assert sorted(one["states"] for one in listing["patterns"]) == [[2, 3], [3, 2]]
     assert {one["orbit"] for one in listing["patterns"]} == {0}
     assert {one["multiplicity"] for one in listing["patterns"]} == {2}
     assert sum(listing["oxidation_states"]) == -5
+    assert (listing["n_patterns"], listing["n_distinct"]) == (2, 1)
+
+
+def test_of_millions_of_patterns_only_those_that_are_labelled_are_listed(demo_atoms, chemistry):
+    structure = orm.StructureData(ase=demo_atoms.repeat((3, 2, 2)))
+    listing = list_patterns(structure, orm.Dict(chemistry), orm.Int(8)).get_dict()
+    assert [one["orbit"] for one in listing["patterns"]] == list(range(8))
+    assert {sum(one["states"]) for one in listing["patterns"]} == {60}
+    assert listing["n_patterns"] == comb(24, 12)
+    assert comb(24, 12) / 96 < listing["n_distinct"] < comb(24, 12) / 4
 
 
 def test_seed_keeps_hubbard_parameters_and_gives_each_site_its_kind(demo_structure, chemistry):

@@ -15,7 +15,7 @@ from aiida_redoxmlp.calculations.hubbard import interactions_of, with_interactio
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.interactions import Interaction
-from aiida_redoxmlp.workchains.campaign import CampaignWorkChain, _orbits_first
+from aiida_redoxmlp.workchains.campaign import CampaignWorkChain
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.protocols import read_protocol
@@ -175,11 +175,6 @@ def test_unknown_setting_of_a_label_is_refused(build):
 def test_work_chains_load_by_entry_point():
     assert WorkflowFactory("redoxmlp.campaign") is CampaignWorkChain
     assert WorkflowFactory("redoxmlp.label") is LabelWorkChain
-
-
-def test_every_orbit_is_labelled_before_any_is_labelled_twice():
-    patterns = [{"states": [index], "orbit": orbit} for index, orbit in enumerate([0, 0, 0, 1, 1, 2])]
-    assert _orbits_first(patterns) == [[0], [3], [5], [1], [4], [2]]
 
 
 @pytest.fixture
