@@ -74,8 +74,10 @@ def _too_close(configuration: Configuration, limits: Limits) -> Stop | None:
         return None
     radii = limits.closest * covalent_radii[configuration.numbers]
     first, second, distances = neighbor_list("ijd", configuration.to_ase(), radii)
-    if not len(distances):
+    once = first <= second
+    if not once.any():
         return None
+    first, second, distances = first[once], second[once], distances[once]
     worst = int(np.argmin(distances / (radii[first] + radii[second])))
     one, other = int(first[worst]), int(second[worst])
     return Stop(

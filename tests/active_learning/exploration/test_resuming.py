@@ -39,7 +39,7 @@ SETTINGS = ExplorationSettings(
     ),
     variations=Variations(strains=(0.01,), rattles=(0.02,)),
     relaxations=Relaxations(frame_interval=3),
-    limits=Limits(force_spread=0.3, energy_jump=None),
+    limits=Limits(force_spread=0.08, energy_jump=None),
     checkpoint_interval=0.0,
 )
 
@@ -88,13 +88,13 @@ def test_the_seed_decides_everything(unbroken) -> None:
     assert {record.stopped for record in unbroken.walkers} == {None, "uncertain"}
 
 
-@pytest.mark.parametrize("after", [2, 30])
+@pytest.mark.parametrize("after", [2, 20])
 def test_an_exploration_that_is_stopped_again_and_again_ends_like_an_unbroken_one(unbroken, tmp_path, after) -> None:
     stops = 0
     while not (found := run(checkpoints=tmp_path, should_stop=Stopping(after + 5 * stops))).complete:
         stops += 1
         assert stops < 100
-    assert stops > 1
+    assert stops
     require_same(found, unbroken)
     require_same(run(checkpoints=tmp_path), unbroken)
 
