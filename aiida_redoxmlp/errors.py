@@ -7,6 +7,7 @@ from pydantic import ValidationError
 __all__ = (
     "ClosureError",
     "ConfigurationError",
+    "ExplorationInterruptedError",
     "InputError",
     "JobInterruptedError",
     "ModelIntegrityError",
@@ -63,6 +64,10 @@ class TrainingInterruptedError(JobInterruptedError):
 
 class SearchInterruptedError(JobInterruptedError):
     """A search that was told to stop; its checkpoints are whole."""
+
+
+class ExplorationInterruptedError(JobInterruptedError):
+    """An exploration that was told to stop; its checkpoints are whole."""
 
 
 class OutOfMemoryError(RedoxmlpError):

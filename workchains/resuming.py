@@ -11,6 +11,7 @@ from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_han
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.resumable import ResumableCalculation
+from aiida_redoxmlp.runners.jobs import PROGRESS_FILE
 
 __all__ = ("ResumingWorkChain",)
 
@@ -57,6 +58,13 @@ class ResumingWorkChain(BaseRestartWorkChain):
     @abstractmethod
     def came_further(self, calculation: orm.CalcJobNode) -> bool:
         """Tell whether a job that was stopped left more than it found."""
+
+    @staticmethod
+    def progress_of(calculation: orm.CalcJobNode) -> str:
+        """Return the text of a job's progress file; empty where there is none."""
+        retrieved = calculation.outputs.retrieved.base.repository
+        there = PROGRESS_FILE in retrieved.list_object_names()
+        return str(retrieved.get_object_content(PROGRESS_FILE, "r")) if there else ""
 
     @abstractmethod
     def with_less_memory(self) -> str | None:

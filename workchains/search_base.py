@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiida import orm
 
 from aiida_redoxmlp.calculations.search import SearchCalculation
-from aiida_redoxmlp.runners.jobs import PROGRESS_FILE
 from aiida_redoxmlp.runners.search_progress import SearchProgress
 from aiida_redoxmlp.workchains.resuming import ResumingWorkChain
 
@@ -25,9 +24,7 @@ class SearchBaseWorkChain(ResumingWorkChain):
 
     def came_further(self, calculation: orm.CalcJobNode) -> bool:
         """Tell whether the job evaluated or relaxed anything that is stored."""
-        retrieved = calculation.outputs.retrieved.base.repository
-        there = PROGRESS_FILE in retrieved.list_object_names()
-        return SearchProgress(retrieved.get_object_content(PROGRESS_FILE, "r") if there else "").advanced
+        return SearchProgress(self.progress_of(calculation)).advanced
 
     def with_less_memory(self) -> str | None:
         """Return None: the committee fills no more memory with more configurations."""

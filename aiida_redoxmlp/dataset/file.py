@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from aiida_redoxmlp.dataset.archive import Arrays, integers, joined, parts, read_archive, texts, write_archive
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.errors import InputError, OutputFormatError
 from aiida_redoxmlp.redox.configuration import Configuration
@@ -20,11 +16,6 @@ from aiida_redoxmlp.redox.configuration import Configuration
 __all__ = ("SCHEMA_VERSION", "read_dataset", "write_dataset")
 
 SCHEMA_VERSION = 1
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_COMPRESSION_LEVEL = 6
-
-_Arrays = dict[str, NDArray[Any]]
 
 
 def write_dataset(path: Path | str, frames: Iterable[Frame]) -> None:
@@ -34,16 +25,7 @@ def write_dataset(path: Path | str, frames: Iterable[Frame]) -> None:
     redox sites of all frames one after the other, with the numbers of entries a frame in ``n_atoms``,
     ``n_redox_sites``, ``n_eigenvalue_sets``; ``stresses`` has rows only for frames that have a stress.
     """
-    arrays = _pack(tuple(frames))
-    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
-        for name in sorted(arrays):
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, arrays[name], version=(1, 0), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # one value on every platform
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, buffer.getvalue(), compresslevel=_COMPRESSION_LEVEL)
+    write_archive(path, _pack(tuple(frames)))
 
 
 def read_dataset(path: Path | str) -> tuple[Frame, ...]:
@@ -53,15 +35,7 @@ def read_dataset(path: Path | str) -> tuple[Frame, ...]:
         InputError: if there is no such file, or its schema is newer than this package.
         OutputFormatError: if the file is damaged or no dataset.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise InputError(f"There is no dataset file {path}; give the path of one.") from error
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise OutputFormatError(
-            f"{path} is damaged or no dataset file; give a file written by this package's write_dataset."
-        ) from error
+    arrays = read_archive(path, kind="dataset", writer="write_dataset")
     version = int(arrays["schema_version"]) if "schema_version" in arrays else 0
     if version > SCHEMA_VERSION:
         raise InputError(
@@ -76,45 +50,45 @@ def read_dataset(path: Path | str) -> tuple[Frame, ...]:
         ) from error
 
 
-def _pack(frames: tuple[Frame, ...]) -> _Arrays:
+def _pack(frames: tuple[Frame, ...]) -> Arrays:
     configurations = [frame.configuration for frame in frames]
     stresses = [frame.stress for frame in frames if frame.stress is not None]
     sets = [eigenvalues for frame in frames for eigenvalues in frame.eigenvalues]
     return {
         "schema_version": np.array(SCHEMA_VERSION, dtype="<i8"),
-        "n_atoms": _integers(len(one) for one in configurations),
-        "numbers": _joined([one.numbers for one in configurations], "<i8", ()),
-        "oxidation_states": _joined([one.oxidation_states for one in configurations], "<i8", ()),
-        "positions": _joined([one.positions for one in configurations], "<f8", (3,)),
-        "forces": _joined([frame.forces for frame in frames], "<f8", (3,)),
-        "cells": _joined([one.cell[None] for one in configurations], "<f8", (3, 3)),
+        "n_atoms": integers(len(one) for one in configurations),
+        "numbers": joined([one.numbers for one in configurations], "<i8", ()),
+        "oxidation_states": joined([one.oxidation_states for one in configurations], "<i8", ()),
+        "positions": joined([one.positions for one in configurations], "<f8", (3,)),
+        "forces": joined([frame.forces for frame in frames], "<f8", (3,)),
+        "cells": joined([one.cell[None] for one in configurations], "<f8", (3, 3)),
         "energies": np.array([frame.energy for frame in frames], dtype="<f8"),
         "has_stress": np.array([frame.stress is not None for frame in frames], dtype=bool),
-        "stresses": _joined([stress[None] for stress in stresses], "<f8", (3, 3)),
-        "n_redox_sites": _integers(len(frame.redox_sites) for frame in frames),
-        "redox_sites": _integers(site for frame in frames for site in frame.redox_sites),
-        "n_confidences": _integers(len(frame.confidences) for frame in frames),
-        "confidences": _joined([frame.confidences for frame in frames], "<f8", ()),
-        "n_eigenvalue_sets": _integers(len(frame.eigenvalues) for frame in frames),
-        "eigenvalue_shapes": _joined([np.array([one.shape]) for one in sets], "<i8", (2,)),
-        "eigenvalues": _joined([one.ravel() for one in sets], "<f8", ()),
+        "stresses": joined([stress[None] for stress in stresses], "<f8", (3, 3)),
+        "n_redox_sites": integers(len(frame.redox_sites) for frame in frames),
+        "redox_sites": integers(site for frame in frames for site in frame.redox_sites),
+        "n_confidences": integers(len(frame.confidences) for frame in frames),
+        "confidences": joined([frame.confidences for frame in frames], "<f8", ()),
+        "n_eigenvalue_sets": integers(len(frame.eigenvalues) for frame in frames),
+        "eigenvalue_shapes": joined([np.array([one.shape]) for one in sets], "<i8", (2,)),
+        "eigenvalues": joined([one.ravel() for one in sets], "<f8", ()),
         "margins": np.array([frame.margin for frame in frames], dtype="<f8"),
         "naive_closed": np.array([frame.naive_closed for frame in frames], dtype=bool),
         "ambiguous": np.array([frame.ambiguous for frame in frames], dtype=bool),
-        "total_charges": _integers(frame.total_charge for frame in frames),
-        "steps": _integers(frame.step for frame in frames),
-        "groups": _texts(frame.group for frame in frames),
-        "sources": _texts(frame.source for frame in frames),
+        "total_charges": integers(frame.total_charge for frame in frames),
+        "steps": integers(frame.step for frame in frames),
+        "groups": texts(frame.group for frame in frames),
+        "sources": texts(frame.source for frame in frames),
     }
 
 
-def _unpack(arrays: _Arrays) -> tuple[Frame, ...]:
+def _unpack(arrays: Arrays) -> tuple[Frame, ...]:
     counts = arrays["n_atoms"]
-    per_atom = {name: _parts(arrays[name], counts) for name in ("numbers", "oxidation_states", "positions", "forces")}
-    redox_sites = _parts(arrays["redox_sites"], arrays["n_redox_sites"])
-    confidences = _parts(arrays["confidences"], arrays["n_confidences"])
+    per_atom = {name: parts(arrays[name], counts) for name in ("numbers", "oxidation_states", "positions", "forces")}
+    redox_sites = parts(arrays["redox_sites"], arrays["n_redox_sites"])
+    confidences = parts(arrays["confidences"], arrays["n_confidences"])
     shapes = arrays["eigenvalue_shapes"]
-    flat = _parts(arrays["eigenvalues"], shapes.prod(axis=1))
+    flat = parts(arrays["eigenvalues"], shapes.prod(axis=1))
     sets = [values.reshape(shape) for values, shape in zip(flat, shapes, strict=True)]
     ends = [0, *itertools.accumulate(arrays["n_eigenvalue_sets"].tolist())]
     if ends[-1] != len(sets) or arrays["has_stress"].sum() != len(arrays["stresses"]):
@@ -144,27 +118,3 @@ def _unpack(arrays: _Arrays) -> tuple[Frame, ...]:
         )
         for index in range(len(counts))
     )
-
-
-def _integers(values: Iterable[int]) -> NDArray[np.int64]:
-    return np.array(list(values), dtype="<i8")
-
-
-def _texts(values: Iterable[str]) -> NDArray[np.str_]:
-    collected = list(values)
-    width = max([1, *map(len, collected)])
-    return np.array(collected, dtype=f"<U{width}")
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: str, tail: tuple[int, ...]) -> NDArray[Any]:
-    """Concatenate along the first axis; without parts the array is empty but has its shape."""
-    if not parts:
-        return np.empty((0, *tail), dtype=dtype)
-    return np.ascontiguousarray(np.concatenate(parts), dtype=dtype)
-
-
-def _parts(values: NDArray[Any], counts: NDArray[np.int64]) -> list[NDArray[Any]]:
-    """Cut an array into consecutive parts of the given lengths."""
-    if counts.sum() != len(values):
-        raise ValueError("the numbers of entries a frame do not add up")
-    return np.split(values, np.cumsum(counts)[:-1]) if len(counts) else []

@@ -33,7 +33,7 @@ __all__ = (
     "main",
 )
 
-JOBS = ("evaluate", "search", "train")
+JOBS = ("evaluate", "explore", "search", "train")
 """Every job is a module of this package with a function ``run(folder)``."""
 
 EXIT_UNEXPECTED = 1

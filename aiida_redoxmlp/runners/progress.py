@@ -10,7 +10,20 @@ from typing import Any
 
 from aiida_redoxmlp.runners.jobs import PROGRESS_FILE
 
-__all__ = ("ProgressLog",)
+__all__ = ("ProgressLog", "read_progress")
+
+
+def read_progress(text: str) -> list[dict[str, Any]]:
+    """Return the entries of a progress file, in order; a last line that is cut off is left out."""
+    entries: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries
 
 
 class ProgressLog:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from aiida_redoxmlp.runners.progress import read_progress
 
 __all__ = ("SearchProgress",)
 
@@ -16,14 +15,7 @@ class SearchProgress:
     """
 
     def __init__(self, text: str) -> None:
-        self.entries: list[dict[str, Any]] = []
-        for line in text.splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(entry, dict):
-                self.entries.append(entry)
+        self.entries = read_progress(text)
 
     def last(self, *events: str) -> dict[str, Any]:
         """Return the last entry of one of these events, empty where there is none."""

@@ -12,7 +12,15 @@ from aiida_redoxmlp.engines.contract import CommitteeEvaluation, CommitteePotent
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.configuration import Configuration
 
-__all__ = ("FireSettings", "RelaxationResult", "Relaxer")
+__all__ = ("FireSettings", "RelaxationResult", "Relaxer", "relaxed_at_once")
+
+_ATOMS_AT_ONCE = {"cuda": 4096, "cpu": 512}
+"""Atoms of the configurations that are relaxed together; a job that is killed repeats no more than these."""
+
+
+def relaxed_at_once(device: str, n_atoms: int) -> int:
+    """Return how many configurations of ``n_atoms`` atoms are relaxed together on a device."""
+    return max(1, _ATOMS_AT_ONCE.get(device, min(_ATOMS_AT_ONCE.values())) // n_atoms)
 
 
 @dataclass(frozen=True)
@@ -105,9 +113,9 @@ class _Walker:
         displacement *= min(1.0, fire.max_displacement / longest) if longest else 1.0
         return self.configuration.moved_to(self.configuration.positions + displacement)
 
-    def accept(self, configuration: Configuration, evaluation: CommitteeEvaluation) -> None:
-        """Take a displacement, or stop where the potential no longer gives finite numbers."""
-        if _is_finite(evaluation):
+    def accept(self, configuration: Configuration, evaluation: CommitteeEvaluation, *, trusted: bool) -> None:
+        """Take a displacement, or stop where the potential is not trusted or no longer gives finite numbers."""
+        if trusted and _is_finite(evaluation):
             self.configuration, self.evaluation = configuration, evaluation
             self.steps += 1
         else:
@@ -144,6 +152,7 @@ class Relaxer:
         configurations: Sequence[Configuration],
         *,
         on_step: Callable[[int, int, float], None] | None = None,
+        is_trusted: Callable[[int, Configuration, CommitteeEvaluation], bool] | None = None,
     ) -> list[RelaxationResult]:
         """Relax configurations.
 
@@ -154,18 +163,22 @@ class Relaxer:
             configurations: starting geometries, in any sizes.
             on_step: called after every step with its number, how many configurations are not done and the
                 largest force component in eV/Å.
+            is_trusted: asked before a displacement is taken, with the place of the configuration, its geometry and the
+                committee there; where it says no, the configuration stays where it was, not converged.
 
         Raises:
             InputError: if a starting geometry has no finite energy and forces.
         """
         walkers = self._start(configurations)
+        places = {id(walker): place for place, walker in enumerate(walkers)}
         for step in range(1, self._max_steps + 1):
             active = [walker for walker in walkers if not walker.failed and walker.max_force > self._force_tolerance]
             if not active:
                 break
             moved = [walker.next_configuration(self._fire) for walker in active]
             for walker, configuration, evaluation in zip(active, moved, self._potential.evaluate(moved), strict=True):
-                walker.accept(configuration, evaluation)
+                trusted = is_trusted is None or is_trusted(places[id(walker)], configuration, evaluation)
+                walker.accept(configuration, evaluation, trusted=trusted)
             if on_step is not None:
                 on_step(step, len(active), max(walker.max_force for walker in active))
         return [

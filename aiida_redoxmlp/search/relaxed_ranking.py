@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.search.checkpoint import Arrays, read_arrays, write_arrays
-from aiida_redoxmlp.search.relaxation import Relaxer
+from aiida_redoxmlp.search.relaxation import Relaxer, relaxed_at_once
 from aiida_redoxmlp.search.settings import SearchSettings
 from aiida_redoxmlp.search.space import ConfigurationSpace
 from aiida_redoxmlp.search.starting_geometry import StartingGeometry
 
 __all__ = ("Relaxations", "relax_configurations")
-
-_ATOMS_AT_ONCE = {"cuda": 4096, "cpu": 512}
-"""Atoms of the configurations that are relaxed together; a job that is killed repeats no more than these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +98,7 @@ def relax_configurations(
         if stop():
             raise _StoppedError
 
-    size = max(1, _ATOMS_AT_ONCE.get(potential.device, min(_ATOMS_AT_ONCE.values())) // len(space.parent))
+    size = relaxed_at_once(potential.device, len(space.parent))
     for number, first in enumerate(range(0, len(rows), size)):
         if number < len(done.batches):
             continue
