@@ -21,6 +21,7 @@ from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, EvaluateJob, TrainJob
 
 __all__ = (
+    "DATASET",
     "closed_frames",
     "epochs_of",
     "judge",
@@ -39,9 +40,9 @@ BATCH_SIZE = 4
 HELD_OUT = 0.25
 
 
-def closed_frames() -> list[Frame]:
-    """Return the frames of the benchmark dataset whose charges close without doubt."""
-    return [frame for frame in read_dataset(DATASET) if not frame.ambiguous]
+def closed_frames(dataset: Path = DATASET) -> list[Frame]:
+    """Return the frames of a dataset, by default the benchmarks' own, whose charges close without doubt."""
+    return [frame for frame in read_dataset(dataset) if not frame.ambiguous]
 
 
 def split(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:

@@ -59,9 +59,17 @@ class Lattice:
             else _by_kind([None if one is None else _reversed_types(one) for one in graphs], VACANT),
         )
 
-    def types_of(self, decorations: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the index in the model's list of numbers of every site, shape (n_decorations, n_sites)."""
-        return _looked_up(self.types, decorations)
+    def types_of(self, decorations: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return the index in the model's list of numbers of every site, shapes (n_decorations, n_sites).
+
+        Where the encoding resolves spins, the same with all spins reversed follows.
+        """
+        tables = [self.types] if self.reversed_types is None else [self.types, self.reversed_types]
+        return [_looked_up(table, decorations) for table in tables]
+
+    def channels_of(self, decorations: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Return the category of every site in each of the encoding's channels, shapes (n_decorations, n_sites)."""
+        return {name: _looked_up(table, decorations) for name, table in self.channels.items()}
 
     def join(
         self, decorations: NDArray[np.int64], *, n_types: int, dtype: torch.dtype, device: torch.device
@@ -77,10 +85,8 @@ class Lattice:
         Returns:
             What MACE's ``forward`` reads; the reversed copies follow all others.
         """
-        types = self.types_of(decorations)
-        if self.reversed_types is not None:
-            types = np.concatenate([types, _looked_up(self.reversed_types, decorations)])
-            decorations = np.concatenate([decorations, decorations])
+        directions = self.types_of(decorations)
+        types, decorations = np.concatenate(directions), np.concatenate([decorations] * len(directions))
         there = types != VACANT
         number = (np.cumsum(there) - 1).reshape(there.shape)
         sender, receiver = self.graph.edges
@@ -96,7 +102,7 @@ class Lattice:
             "unit_shifts": self.graph.unit_shifts[edge],
         }
         integer = {
-            **{name: _looked_up(table, decorations)[there][:, None] for name, table in self.channels.items()},
+            **{name: values[there][:, None] for name, values in self.channels_of(decorations).items()},
             "edge_index": np.stack([number[kept, sender[edge]], number[kept, receiver[edge]]]),
             "batch": which,
             "ptr": np.concatenate([[0], np.cumsum(counts)]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import safetensors
@@ -23,8 +24,9 @@ from aiida_redoxmlp.engines.mace.description import (
     read_weights,
     write_description,
 )
-from aiida_redoxmlp.engines.mace.evaluation import Batch, atom_features, join, predict, predict_energies
+from aiida_redoxmlp.engines.mace.evaluation import atom_features, join, predict
 from aiida_redoxmlp.engines.mace.graph import Graph, build_graph
+from aiida_redoxmlp.engines.mace.lattice_energies import LatticeEnergies
 from aiida_redoxmlp.engines.mace.network import build_network
 from aiida_redoxmlp.engines.reference_energies import composition
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
@@ -50,6 +52,9 @@ class MaceCommittee:
     description: MaceDescription
     networks: tuple[torch.nn.Module, ...]
     seeds: tuple[int, ...]
+    _last_lattice: list[tuple[Configuration, tuple[Species | None, ...], LatticeEnergies]] = field(
+        default_factory=list, init=False, repr=False
+    )
 
     @property
     def encoding(self) -> Encoding:
@@ -107,20 +112,39 @@ class MaceCommittee:
         Raises:
             InputError: for a kind the committee was not trained on, or a template without spins where it resolves them.
         """
-        encoding = self.encoding
-        lattice = Lattice.of(template, kinds, encoding, self.description.architecture.r_max)
+        energies = self._lattice_energies(template, kinds)
         reference = np.append(self.description.reference_energies, 0.0)  # the last is a vacancy's
-        zero = reference[lattice.types_of(decorations)].sum(axis=1)
-        energies: NDArray[np.float64] = np.tile(zero[:, None], self.n_members)
-        size = max(1, self._edges_at_once(encoding) // max(1, lattice.graph.n_edges))
-        n_types, dtype = len(encoding.model_numbers), DTYPES[self.description.dtype]
-        for start in range(0, len(decorations), size):
-            chosen = decorations[start : start + size]
-            tensors = lattice.join(chosen, n_types=n_types, dtype=dtype, device=torch.device(self.device))
-            batch = Batch(tensors, copies=2 if encoding.resolves_spins else 1)
-            with reproducible(self.description.dtype):
-                for member, network in enumerate(self.networks):
-                    energies[start : start + size, member] += _to_numpy(predict_energies(network, batch))
+        zero = reference[energies.lattice.types_of(decorations)[0]].sum(axis=1)
+        with reproducible(self.description.dtype):
+            total: NDArray[np.float64] = energies(decorations) + zero[:, None]
+        return total
+
+    def in_precision(self, dtype: Literal["float32", "float64"]) -> MaceCommittee:
+        """Return the committee with its weights in single or double precision.
+
+        Single precision is faster; a search that compares energies needs errors far below their differences.
+        """
+        description = self.description.model_copy(update={"dtype": dtype})
+        networks = [build_network(description).to(torch.device(self.device)) for _ in self.networks]
+        for network, own in zip(networks, self.networks, strict=True):
+            network.load_state_dict(own.state_dict())
+            network.requires_grad_(False).eval()
+        return MaceCommittee(description, tuple(networks), self.seeds)
+
+    def _lattice_energies(self, template: Configuration, kinds: Sequence[Species | None]) -> LatticeEnergies:
+        """Return the energies of a lattice; the last one is kept, as searches ask for it again and again."""
+        if self._last_lattice and self._last_lattice[0][0] is template and self._last_lattice[0][1] == tuple(kinds):
+            return self._last_lattice[0][2]
+        encoding = self.encoding
+        energies = LatticeEnergies(
+            Lattice.of(template, kinds, encoding, self.description.architecture.r_max),
+            self.networks,
+            n_types=len(encoding.model_numbers),
+            dtype=DTYPES[self.description.dtype],
+            device=torch.device(self.device),
+            edges_at_once=self._edges_at_once(encoding),
+        )
+        self._last_lattice[:] = [(template, tuple(kinds), energies)]
         return energies
 
     def descriptors(self, configurations: Sequence[Configuration]) -> list[NDArray[np.float64]]:

@@ -47,7 +47,8 @@ class EvolutionSettings(BaseModel):
 class Evolution:
     """Parents chosen by tournaments, crossover, mutations and survival of the elite and of winners of tournaments.
 
-    No two members of the population are equivalent by symmetry, and all keep charge and composition.
+    Nothing is born twice, not even an equivalent by symmetry: a child that died before would cost a generation's
+    place and teach nothing. All keep charge and composition.
     """
 
     def __init__(self, settings: EvolutionSettings, problem: Problem, random: np.random.Generator) -> None:
@@ -57,12 +58,12 @@ class Evolution:
         self._unchanged = 0
         self._rows: NDArray[np.int8] = np.zeros((0, problem.space.n_sites), dtype=np.int8)
         self._energies = np.zeros(0)
+        self._born: set[bytes] = set()
 
     def advance(self) -> bool:
         """Breed one generation."""
         if not self._generation:
-            rows = self._problem.random_rows(self._settings.population, self._random)
-            born = self._distinct(rows)
+            born = self._new(self._problem.random_rows(self._settings.population, self._random))
         else:
             born = self._children()
         if not len(born):
@@ -81,6 +82,7 @@ class Evolution:
             "generation": np.array([self._generation, self._unchanged]),
             "rows": self._rows,
             "energies": self._energies,
+            "born": np.frombuffer(b"".join(sorted(self._born)), dtype=np.int8).reshape(-1, self._problem.space.n_sites),
             **prefixed("lowest", self.lowest.arrays()),
         }
 
@@ -88,22 +90,26 @@ class Evolution:
         """Take over what :meth:`arrays` of a strategy with the same settings returned."""
         self._generation, self._unchanged = arrays["generation"].tolist()
         self._rows, self._energies = arrays["rows"], arrays["energies"]
+        self._born = {row.tobytes() for row in arrays["born"]}
         self.lowest.restore(part(arrays, "lowest"))
 
     def _children(self) -> NDArray[np.int8]:
-        """Return children equivalent to no member of the population and not to each other, as many as can be found."""
+        """Return new children, as many as are wanted or can be found."""
         wanted = self._settings.children
-        alive = set(self._problem.evaluations.forms.keys(self._rows))
-        found: list[NDArray[np.int8]] = []
+        found = np.zeros((0, self._problem.space.n_sites), dtype=np.int8)
         for _ in range(_ATTEMPTS):
-            bred = self._bred(wanted)
-            for row, key in zip(bred, self._problem.evaluations.forms.keys(bred), strict=True):
-                if key not in alive and len(found) < wanted:
-                    alive.add(key)
-                    found.append(row)
+            found = np.concatenate([found, self._new(self._bred(wanted), wanted - len(found))])
             if len(found) == wanted:
                 break
-        return np.array(found, dtype=np.int8).reshape(-1, self._problem.space.n_sites)
+        return found
+
+    def _new(self, rows: NDArray[np.int8], most: int | None = None) -> NDArray[np.int8]:
+        """Return those rows, the first ``most`` of them, that nothing born so far is equivalent to."""
+        keys = self._problem.evaluations.forms.keys(rows)
+        first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in self._born}
+        places = sorted(first.values())[:most]
+        self._born.update(keys[place] for place in places)
+        return rows[places]
 
     def _bred(self, number: int) -> NDArray[np.int8]:
         """Return children, shape (number, n_sites), some of them perhaps alive already."""
@@ -138,9 +144,3 @@ class Evolution:
         places = np.sort(self._random.permutation(len(others))[:spared])[:needed]
         kept = np.concatenate([elite, others[places]])
         self._rows, self._energies = rows[kept], energies[kept]
-
-    def _distinct(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Return one row a class of equivalent ones."""
-        keys = self._problem.evaluations.forms.keys(rows)
-        first = {key: place for place, key in reversed(list(enumerate(keys)))}
-        return rows[sorted(first.values())]
