@@ -49,4 +49,5 @@ def read_crystal(path: Path, repeat: tuple[int, int, int] = (1, 1, 1)) -> Atoms:
     if not isinstance(atoms, Atoms) or atoms.cell.rank != 3:
         raise InputError(f"The structure {path} has no periodic cell; give a crystal structure.")
     atoms.pbc = True
-    return atoms.repeat(repeat)
+    repeated: Atoms = atoms.repeat(repeat)
+    return repeated

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiida_redoxmlp.runners.progress import read_progress
 
 __all__ = ("SearchProgress",)
