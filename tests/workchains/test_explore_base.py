@@ -85,16 +85,18 @@ def test_memory_that_ran_out_is_asked_for(process, stopped):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings": orm.Dict({"walks": []})}, "nothing is to be explored"),
-        ({"settings": orm.Dict({"walks": [WALK], "limits": {"closest": 2}})}, "closest"),
-        ({"chemistry": orm.Dict({"total_charge": 9})}, "the nearest they reach is|cannot have the states given"),
-        ({"oxidation_states": {"half": orm.List([2, 3])}}, "2 oxidation states for 13 atoms"),
-        ({"oxidation_states": {"other": orm.List(STATES)}}, "given for 'other', but the structures are free, half"),
+        ({"settings": {"walks": []}}, "nothing is to be explored"),
+        ({"settings": {"walks": [WALK], "limits": {"closest": 2}}}, "closest"),
+        ({"chemistry": {"total_charge": 9}}, "the nearest they reach is|cannot have the states given"),
+        ({"oxidation_states": {"half": [2, 3]}}, "2 oxidation states for 13 atoms"),
+        ({"oxidation_states": {"other": STATES}}, "given for 'other', but the structures are free, half"),
     ],
 )
 def test_what_cannot_be_explored_is_refused_before_a_job_waits_for_it(job_inputs, changes, message):
     ports = ExploreCalculation.spec().inputs
-    refused = ports.validate(ports.pre_process(job_inputs(**changes)))
+    states = {name: orm.List(one) for name, one in changes.get("oxidation_states", {}).items()}
+    given = {name: orm.Dict(one) for name, one in changes.items() if name != "oxidation_states"}
+    refused = ports.validate(ports.pre_process(job_inputs(**given, **({"oxidation_states": states} if states else {}))))
     assert any(part in str(refused) for part in message.split("|"))
 
 

@@ -39,7 +39,7 @@ SETTINGS = ExplorationSettings(
     ),
     variations=Variations(strains=(0.01,), rattles=(0.02,)),
     relaxations=Relaxations(frame_interval=3),
-    limits=Limits(force_spread=0.08, energy_jump=None),
+    limits=Limits(force_spread=0.1, energy_jump=None),
     checkpoint_interval=0.0,
 )
 
@@ -105,7 +105,7 @@ class _KilledError(Exception):
 
 def test_one_that_is_killed_between_checkpoints_repeats_what_was_not_stored(unbroken, tmp_path) -> None:
     def killed(entry) -> None:
-        if entry["event"] == "exploring" and entry["steps"] > 60:
+        if entry["event"] == "exploring" and entry["steps"] > 20:
             raise _KilledError
 
     rare = SETTINGS.model_copy(update={"checkpoint_interval": 1e9})

@@ -76,7 +76,7 @@ def test_atoms_that_are_too_close_are_named() -> None:
     (record,) = found.walkers
     assert record.stopped == "too_close"
     assert record.reason == (
-        "Mn (atom 0) and O (atom 2) are 1.00 Å apart, less than 0.65 of the sum of their covalent radii, 1.48 Å."
+        "Mn (atom 0) and O (atom 2) are 1.00 Å apart, less than 0.65 of the sum of their covalent radii, 1.33 Å."
     )
 
 
