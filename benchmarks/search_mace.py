@@ -4,10 +4,10 @@ Run it from a checkout, in its environment: ``python benchmarks/search_mace.py [
 one core); ``--quick`` makes two short searches and writes nothing. 2 × 2 × 2 cells of olivine Li½MnPO4 have 208 atoms
 and 6·10⁸ patterns. The potential is that of the folder, or a small one trained on ``benchmarks/data/limnpo4.npz``. Ten
 searches with default settings start from random patterns, and so does simulated annealing written over mace-torch's
-``MACECalculator``: one swap of two states, one energy, Metropolis' rule, and a temperature that falls geometrically over
-a time limit, from the mean change of a swap to 1/40 of it. The limit is 60 times the median of the searches. Both are in
-double precision and timed by the processor time of the process, with one thread. The best known energy is the lowest
-that anything found. Writes ``results/search_mace.json`` and ``docs/images/search-mace.png``.
+``MACECalculator``: one swap of two states, one energy, Metropolis' rule, and a temperature that falls geometrically
+over a time limit, from the mean change of a swap to 1/40 of it. The limit is 60 times the median of the searches. Both
+are in double precision and timed by the processor time of the process, with one thread. The best known energy is the
+lowest that anything found. Writes ``results/search_mace.json`` and ``docs/images/search-mace.png``.
 """
 
 from __future__ import annotations
