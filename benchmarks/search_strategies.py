@@ -9,6 +9,7 @@ minutes on one core); `--quick` makes two searches of each and writes nothing. I
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import platform
@@ -27,6 +28,7 @@ from aiida_redoxmlp.testing.planted import PlantedProblem, planted_loops, plante
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULT = CHECKOUT / "benchmarks" / "results" / "search_strategies.json"
+TABLE = RESULT.with_suffix(".csv")
 FIGURE = CHECKOUT / "docs" / "images" / "search-strategies.png"
 STRATEGIES = ("surrogate", "evolution", "annealing", "tempering")
 BUDGET = 20000
@@ -50,6 +52,7 @@ def main() -> None:
     report = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "goal": GOAL, "sites": results}
     if not quick:
         RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_table(results)
         plot(results)
 
 
@@ -101,6 +104,20 @@ def proven(problem: PlantedProblem) -> bool:
     settings = GroundStateSettings(strategy=strategy_settings("exhaustive"), budget=None)
     found = find_ground_state(problem.space, problem.committee(), settings)
     return found.proven and abs(float(found.ranking.means[0]) - problem.lowest) < SAME_ENERGY
+
+
+def write_table(results: dict[str, Any]) -> None:
+    """Write a row for every problem and strategy."""
+    with TABLE.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["sites", "problem", "distinct", "strategy", "solved", "median", "most", "most in all"])
+        for size, found in results.items():
+            for problem, one in found.items():
+                for strategy, run in one["strategies"].items():
+                    solved = f"{run['solved']} of {run['searches']}"
+                    median, most = (run[f"{key}_evaluations_to_lowest"] for key in ("median", "most"))
+                    total = run["most_evaluations_in_all"]
+                    writer.writerow([size, problem, one["distinct"], strategy, solved, f"{median:.0f}", most, total])
 
 
 def plot(results: dict[str, Any]) -> None:
