@@ -32,8 +32,10 @@ CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let one process run what shares trainings, and one all that has a daemon or SLURM, with ``--dist loadgroup``."""
+    if not config.pluginmanager.has_plugin("xdist"):
+        return
     for item in items:
         deployed = item.get_closest_marker("daemon") or item.get_closest_marker("slurm")
         item.add_marker(pytest.mark.xdist_group("deployment" if deployed else item.parent.nodeid))
