@@ -100,7 +100,7 @@ def planted_loops(
 def planted_wave(shape: tuple[int, int, int], seed: int) -> PlantedProblem:
     """Return random pair energies of all lengths with the symmetry of the lattice, whose lowest order is known.
 
-    The energy is a sum over wave vectors of V(k)|s(k)|²; the sum of |s(k)|² is the number of sites, so that no
+    The energy is a sum over wave vectors of ``V(k)|s(k)|²``; the sum of ``|s(k)|²`` is the number of sites, so that no
     configuration is lower than the smallest V(k) times that number. Stripes of two and two along the first axis, whose
     s(k) is 0 but for one wave vector and its opposite, get there if V is smallest at these. Source: J. M. Luttinger
     and L. Tisza, Phys. Rev. 70, 954 (1946).

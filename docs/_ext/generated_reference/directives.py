@@ -63,8 +63,10 @@ class ModelDirective(_MarkdownDirective):
         made = self.parsed(models.model_table(model))
         if "nested" in self.options:
             for inner, keys in models.sections_below(model).items():
-                name = f"{model.__name__}.{keys[0]}"
-                made.append(self.section(keys, name, models.model_text(inner), models.model_table(inner)))
+                choice = models.choice_of(inner)
+                name = ".".join(filter(None, [model.__name__, keys[0], choice]))
+                headed = [f"{key}, {choice}" if choice else key for key in keys]
+                made.append(self.section(headed, name, models.model_text(inner), models.model_table(inner)))
         return made
 
 

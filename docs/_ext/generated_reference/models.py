@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from generated_reference.annotations import bounds_in_words, models_in, type_in_words
 from generated_reference.markdown import code, table
 
-__all__ = ("attribute_texts", "model_keys", "model_table", "model_text", "sections_below")
+__all__ = ("attribute_texts", "choice_of", "model_keys", "model_table", "model_text", "sections_below")
 
 
 def sections_below(model: type[BaseModel], parent: str = "") -> dict[type[BaseModel], list[str]]:
@@ -25,6 +25,15 @@ def sections_below(model: type[BaseModel], parent: str = "") -> dict[type[BaseMo
             for below, keys in sections_below(inner, f"{parent}{name}.").items():
                 found.setdefault(below, []).extend(keys)
     return found
+
+
+def choice_of(model: type[BaseModel]) -> str:
+    """Return what tells a model from the others that a key may hold, such as ``name: evolution``; empty for none."""
+    for name, field in model.model_fields.items():
+        values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        if len(values) == 1:
+            return f"{name}: {values[0]}"
+    return ""
 
 
 def model_keys(model: type[BaseModel], parent: str = "") -> dict[str, Any]:
