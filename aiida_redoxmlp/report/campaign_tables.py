@@ -81,7 +81,8 @@ def _about_patterns(summary: CampaignSummary) -> str:
     counts = summary.counts
     of_all = ""
     if counts.n_patterns is not None:
-        of_all = f" {counts.n_patterns} close the charge, {counts.n_distinct_patterns} of them in orbits of their own."
+        orbits = "one orbit" if counts.n_distinct_patterns == 1 else f"{counts.n_distinct_patterns} orbits"
+        of_all = f" {counts.n_patterns} patterns close the charge, in {orbits}."
     return f"States of {', '.join(summary.site_labels)}. Patterns of one orbit are equivalent by symmetry.{of_all}"
 
 

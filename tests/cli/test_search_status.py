@@ -27,7 +27,7 @@ def searching(evaluations, *, run=1, budget=2000):
         "of": 4,
         "evaluations": evaluations,
         "budget": budget,
-        "lowest_energy_ev": -5430.12345,
+        "lowest_energy_ev": -5430.12346,
     }
 
 
