@@ -13,7 +13,7 @@ from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.errors import ClosureError, InputError
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.distortion import ligands
-from aiida_redoxmlp.search import relaxed_ranking
+from aiida_redoxmlp.search import relaxation
 from aiida_redoxmlp.search.settings import SearchSettings, SpaceSettings
 from aiida_redoxmlp.search.space import ConfigurationSpace
 from aiida_redoxmlp.search.starting_geometry import StartingGeometry
@@ -141,13 +141,13 @@ def test_vacancies_move_no_ligand_and_every_atom_is_rattled_alike(parent) -> Non
 @pytest.fixture
 def small_batches(monkeypatch) -> None:
     """One configuration a batch."""
-    monkeypatch.setitem(relaxed_ranking._ATOMS_AT_ONCE, "cpu", 26)
+    monkeypatch.setitem(relaxation._ATOMS_AT_ONCE, "cpu", 26)
 
 
 def test_small_batches_give_the_same_ranking(committee, parent, monkeypatch) -> None:
     space = MANGANESE.space(doubled(parent))
     whole = search_space(space, committee, SearchSettings(**QUICK))
-    monkeypatch.setitem(relaxed_ranking._ATOMS_AT_ONCE, "cpu", 26)
+    monkeypatch.setitem(relaxation._ATOMS_AT_ONCE, "cpu", 26)
     assert same(search_space(space, committee, SearchSettings(**QUICK)), whole)
 
 
