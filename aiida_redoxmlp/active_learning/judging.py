@@ -17,7 +17,7 @@ from aiida_redoxmlp.dataset.errors import mean_absolute
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.engines.contract import CommitteePotential
 
-__all__ = ("LARGEST_FACTOR", "fresh_errors", "gap_factor", "spread_factors")
+__all__ = ("LARGEST_FACTOR", "factors_of", "fresh_errors", "gap_factor", "spread_factors")
 
 LARGEST_FACTOR = 10.0
 """Factors of spreads are kept between the inverse of this and this: few labels say no more."""
@@ -84,14 +84,37 @@ def spread_factors(
     asked = [
         (belief, verdict.outcome == "redox_error")
         for belief, verdict in zip(beliefs, verdicts, strict=bool(beliefs))
-        if belief is not None and verdict.found is not None
+        if verdict.found is not None
     ]
-    electrons = gap_factor([one for one, _ in asked], [wrong for _, wrong in asked])
+    return factors_of(forces, energies, [one for one, _ in asked], [wrong for _, wrong in asked], len(frames), last)
+
+
+def factors_of(
+    forces: float | None,
+    energies: float | None,
+    beliefs: Sequence[PatternBelief | None],
+    wrong: Sequence[bool],
+    n_labels: int,
+    before: SpreadFactors | None = None,
+) -> SpreadFactors:
+    """Return the calibration with what was measured; the last value stays where nothing was.
+
+    Args:
+        forces: RMS error of fresh labels over RMS spread, of force components.
+        energies: the same of energies per atom.
+        beliefs: what the committee believed of the patterns of each clear label, None where it was not asked.
+        wrong: whether DFT found another pattern.
+        n_labels: clear fresh labels.
+        before: the last calibration.
+    """
+    last = before or SpreadFactors()
+    asked = [(belief, error) for belief, error in zip(beliefs, wrong, strict=True) if belief is not None]
+    electrons = gap_factor([one for one, _ in asked], [error for _, error in asked])
     return SpreadFactors(
-        forces=forces or last.forces,
-        energies=energies or last.energies,
+        forces=_bounded(forces) or last.forces,
+        energies=_bounded(energies) or last.energies,
         electrons=electrons or last.electrons,
-        n_labels=len(frames),
+        n_labels=n_labels,
     )
 
 
@@ -133,4 +156,8 @@ def _clear(verdicts: Sequence[Verdict]) -> list[Frame]:
 
 def _factor(errors: ArrayLike, spreads: ArrayLike) -> float | None:
     found = calibrate(errors, spreads)
-    return None if found is None else float(np.clip(found.factor, 1 / LARGEST_FACTOR, LARGEST_FACTOR))
+    return None if found is None else found.factor
+
+
+def _bounded(factor: float | None) -> float | None:
+    return None if factor is None else float(np.clip(factor, 1 / LARGEST_FACTOR, LARGEST_FACTOR))

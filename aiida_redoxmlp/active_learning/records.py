@@ -75,7 +75,7 @@ class IterationRecord(_Record):
     errors_after: FreshErrors | None = Field(None, description="On frames held out, of the potential trained after it.")
     factors: SpreadFactors = Field(default_factory=SpreadFactors, description="Calibration of the spreads after it.")
     ground_states: dict[str, str] = Field(
-        default_factory=dict, description="Lowest pattern by the new potential for each state of charge."
+        default_factory=dict, description="Lowest pattern for each state of charge, by the potential that explored."
     )
     used: Usage = Field(default_factory=Usage, description="What this iteration spent.")
     warnings: list[str] = Field(default_factory=list, description="What to know of it, in sentences.")

@@ -20,7 +20,7 @@ from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreJob, ExploreStructure
 from aiida_redoxmlp.runners.structure_file import structure_text
 
-__all__ = ("ExploreCalculation",)
+__all__ = ("ExploreCalculation", "background_states")
 
 
 def _given_structures(inputs: Any, chemistry: RedoxChemistry) -> Iterator[tuple[str, GivenStructure]]:
@@ -43,7 +43,7 @@ def _given_structures(inputs: Any, chemistry: RedoxChemistry) -> Iterator[tuple[
             GivenStructure(
                 parent_configuration(
                     structures[name],
-                    states[name] if known else orm.List(_background(structures[name], chemistry)),
+                    states[name] if known else orm.List(background_states(structures[name], chemistry)),
                     spins.get(name),
                 ),
                 states_known=known,
@@ -51,7 +51,7 @@ def _given_structures(inputs: Any, chemistry: RedoxChemistry) -> Iterator[tuple[
         )
 
 
-def _background(structure: orm.StructureData, chemistry: RedoxChemistry) -> list[int]:
+def background_states(structure: orm.StructureData, chemistry: RedoxChemistry) -> list[int]:
     """Return the oxidation states of atoms that are no redox sites, and 0 on those."""
     symbols = structure.get_ase().get_chemical_symbols()
     table = chemistry.table()

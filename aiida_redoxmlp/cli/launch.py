@@ -11,6 +11,9 @@ from aiida import orm
 from aiida.engine import ProcessBuilder, submit
 from rich.console import Console
 
+from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
+from aiida_redoxmlp.cli.active_learning_inputs import active_learning_builder
+from aiida_redoxmlp.cli.active_learning_plan import plan_sentences, plan_table
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.config_file import load_config
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
@@ -135,6 +138,24 @@ def search(config: Path, **options: Any) -> None:
             f"Ground state of {settings.material}, decided by {conclusion['decided_by']}: "
             f"{' '.join(conclusion['ground_state_species'])}. {conclusion['certainty']['sentence']}"
         )
+
+
+@launch.command("active-learning")
+@_options
+def active_learning(config: Path, **options: Any) -> None:
+    """Explore, select, label and train until the stopping rules hold or the budget is spent.
+
+    With --dry-run the plan is shown: the jobs of an iteration, what they ask for, and core-hours at most.
+    """
+    settings = load_config(config, ActiveLearningRunConfig)
+    ensure_profile()
+    builder = active_learning_builder(settings)
+    Console().print(plan_table(builder))
+    for sentence in plan_sentences(builder):
+        click.echo(sentence)
+    node = _run(builder, settings, config, **options)
+    if node is not None:
+        click.echo(f"{settings.material}: {node.outputs.conclusion.get_dict()['sentence']}")
 
 
 def _run(

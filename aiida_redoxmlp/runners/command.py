@@ -33,7 +33,7 @@ __all__ = (
     "main",
 )
 
-JOBS = ("evaluate", "explore", "search", "train")
+JOBS = ("evaluate", "explore", "search", "select", "train")
 """Every job is a module of this package with a function ``run(folder)``."""
 
 EXIT_UNEXPECTED = 1

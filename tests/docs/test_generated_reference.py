@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.cli import root
+from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
@@ -41,6 +42,7 @@ def yaml_keys(content, known, parent=""):
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
     configs = {
+        "active_learning": ActiveLearningRunConfig,
         "hubbard": HubbardRunConfig,
         "dynamics": DynamicsRunConfig,
         "search": SearchRunConfig,
@@ -65,6 +67,7 @@ def test_the_configuration_page_shows_every_file_with_its_sections():
     assert "dynamics_config:DynamicsRunConfig\n:nested:" in page
     assert "train_config:TrainRunConfig\n:nested:" in page
     assert "search_config:SearchRunConfig\n:nested:" in page
+    assert "active_learning_config:ActiveLearningRunConfig\n:nested:" in page
 
 
 def test_the_command_line_page_shows_the_whole_tree():

@@ -16,6 +16,7 @@ from aiida.cmdline.commands.cmd_verdi import verdi
 from click.testing import CliRunner
 
 from aiida_redoxmlp.cli import root
+from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
@@ -163,6 +164,11 @@ def test_yaml_blocks_have_only_known_keys(content, request):
     if "how-to/patterns.md" in request.node.callspec.id:
         search = SearchRunConfig.model_validate(given)
         SearchSettings.model_validate(load_protocol("search", search.protocol, search.laid_over())["settings"])
+        return
+    if "how-to/active-learning.md" in request.node.callspec.id:
+        example = yaml.safe_load((CHECKOUT / "examples" / "active_learning.yaml").read_text(encoding="utf-8"))
+        loop = ActiveLearningRunConfig.model_validate({**example, **given})
+        load_protocol("active_learning", loop.protocol, loop.laid_over())
         return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,135 @@
+"""Choosing label requests from what was explored, as a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
+
+from aiida_redoxmlp.active_learning.records import LoopState
+from aiida_redoxmlp.calculations.explore import background_states
+from aiida_redoxmlp.calculations.runner import RunnerCalculation
+from aiida_redoxmlp.calculations.search import parent_configuration, validate_fields
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.runners.select_job import SelectJob, SelectSettings
+from aiida_redoxmlp.runners.structure_file import structure_text
+
+__all__ = ("SelectCalculation",)
+
+_DATASET_FILE = "dataset.npz"
+
+
+def _validate_inputs(inputs: Any, context: Any) -> str | None:
+    """Refuse a strategy that the committee cannot follow, and structures without charges."""
+    refused: str | None = validate_calc_job(inputs, context)
+    if refused is not None or any(name not in inputs for name in ("model", "chemistry", "settings")):
+        return refused
+    strategy = SelectSettings.model_validate(inputs["settings"].get_dict()).selection.strategy
+    if strategy == "redox_aware" and inputs["model"].encoding == "none":
+        return (
+            "The strategy 'redox_aware' needs a potential that tells oxidation states apart, but the model's encoding "
+            "is 'none'; train with another encoding or select by 'uncertainty'."
+        )
+    chemistry = RedoxChemistry.model_validate(inputs["chemistry"].get_dict())
+    try:
+        for structure in inputs.get("structures", {}).values():
+            background_states(structure, chemistry)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+class SelectCalculation(RunnerCalculation):
+    """Choose the explored structures that DFT is asked about, each with the pattern that the committee believes in."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs and outputs."""
+        super().define(spec)
+        spec.input_namespace(
+            "frames", valid_type=orm.SinglefileData, dynamic=True, help="Explored frames, by name of the exploration."
+        )
+        spec.input("model", valid_type=ModelData, help="The committee.")
+        spec.input("dataset", valid_type=DatasetData, required=False, help="What is labelled already.")
+        spec.input_namespace(
+            "structures",
+            valid_type=orm.StructureData,
+            dynamic=True,
+            required=False,
+            help="Structures by name, whose lowest patterns the report tells.",
+        )
+        spec.input(
+            "chemistry",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            validator=validate_fields(RedoxChemistry, "chemistry"),
+            help="Charges of the material, the fields of `aiida_redoxmlp.redox.chemistry.RedoxChemistry`.",
+        )
+        spec.input(
+            "settings",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            default=lambda: orm.Dict({}),
+            validator=validate_fields(SelectSettings, "settings"),
+            help="How it is chosen, the fields of `aiida_redoxmlp.runners.select_job.SelectSettings`.",
+        )
+        spec.input(
+            "loop",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            required=False,
+            validator=validate_fields(LoopState, "loop"),
+            help="The loop so far, the fields of `aiida_redoxmlp.active_learning.records.LoopState`: what was asked "
+            "before, and the calibration of the spreads.",
+        )
+        spec.inputs.validator = _validate_inputs
+        spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.select")
+        spec.output(
+            "report",
+            valid_type=orm.Dict,
+            help="Fields of `aiida_redoxmlp.runners.select_job.SelectOutput`, without the geometries.",
+        )
+        spec.output_namespace(
+            "structures",
+            valid_type=orm.StructureData,
+            dynamic=True,
+            help="The structures of the requests, `request_0` the first in the report.",
+        )
+
+    @property
+    def retrieve_list(self) -> list[Any]:
+        """Nothing besides the typed output."""
+        return []
+
+    def write_job(self, folder: Folder) -> SelectJob:
+        """Write frames, dataset, structures and model and return the typed input."""
+        chemistry = RedoxChemistry.model_validate(self.inputs.chemistry.get_dict())
+        files = {f"frames_{name}.npz": node for name, node in sorted(self.inputs.frames.items())}
+        for file, node in files.items():
+            with node.open(mode="rb") as stream:
+                folder.create_file_from_filelike(stream, file, mode="wb")
+        if "dataset" in self.inputs:
+            self.write_dataset(self.inputs.dataset, folder, _DATASET_FILE)
+        structures = {}
+        for name, structure in sorted(self.inputs.get("structures", {}).items()):
+            structures[name] = f"structure_{name}.json"
+            states = orm.List(background_states(structure, chemistry))
+            with folder.open(structures[name], "w") as handle:
+                handle.write(structure_text(parent_configuration(structure, states, None)))
+        self.write_model(self.inputs.model, folder)
+        loop = LoopState.model_validate(self.inputs.loop.get_dict()) if "loop" in self.inputs else LoopState()
+        return SelectJob(
+            frames=list(files),
+            dataset=_DATASET_FILE if "dataset" in self.inputs else None,
+            structures=structures,
+            chemistry=chemistry,
+            settings=SelectSettings.model_validate(self.inputs.settings.get_dict()),
+            labels=loop.labels,
+            factors=loop.factors,
+        )

@@ -1,0 +1,77 @@
+"""From a validated configuration of an active-learning loop to AiiDA nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from aiida import orm
+from aiida.engine import ProcessBuilder
+from ase import Atoms
+
+from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
+from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
+from aiida_redoxmlp.cli.foundation_inputs import find_dataset, foundation_inputs
+from aiida_redoxmlp.cli.inputs import built, load_code
+from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.cli.states_of_charge import structures_of
+from aiida_redoxmlp.cli.structure_inputs import hubbard_structure
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
+
+__all__ = ("active_learning_builder",)
+
+
+def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
+    """Return the builder of an active-learning loop.
+
+    Raises:
+        InputError: one sentence on the first thing that cannot work.
+        OutputFormatError: if the dataset file is damaged.
+    """
+    structures = structures_of(config)
+    for name, atoms in structures.items():
+        _check(config, name, atoms)
+    pw_code, runner_code = load_code(config.codes.pw), load_code(config.codes.redoxmlp)
+    check_resources(pw_code, config.resources.dft, "resources.dft")
+    for kind in ("exploration", "training"):
+        check_resources(runner_code, getattr(config.resources, kind), f"resources.{kind}")
+    builder = built(
+        ActiveLearningWorkChain,
+        config.material,
+        pw_code=pw_code,
+        runner_code=runner_code,
+        structures={name: hubbard_structure(atoms, config.hubbard) for name, atoms in structures.items()},
+        redox=config.redox.model_dump(mode="json"),
+        pseudo_family=config.pseudo_family,
+        **_beginning(config),
+        **foundation_inputs(config.foundation),
+        protocol=config.protocol,
+        overrides=config.laid_over(),
+        magnetic_order=config.magnetic_order,
+        options={name: getattr(config.resources, name).options() for name in ("dft", "exploration", "training")},
+    )
+    check_projectors(config.hubbard, builder.label.pseudos)
+    return cast("ProcessBuilder", builder)
+
+
+def _check(config: ActiveLearningRunConfig, name: str, atoms: Atoms) -> None:
+    """Check the physics of one structure and name it in what is refused."""
+    try:
+        check_physics(config, atoms)
+    except InputError as error:
+        raise InputError(f"The structure {name!r}: {error}") from error
+
+
+def _beginning(config: ActiveLearningRunConfig) -> dict[str, Any]:
+    """Return the nodes that the loop begins with."""
+    found = None if config.model is None else ModelData.find(config.model)
+    previous = None
+    if config.previous is not None:
+        previous = cast("orm.WorkChainNode", load_process(str(config.previous), ("ActiveLearningWorkChain",)))
+    return {
+        "dataset": None if config.dataset is None else find_dataset(config.dataset, "dataset"),
+        "model": ModelData.from_folder(found) if isinstance(found, Path) else found,
+        "previous": previous,
+    }

@@ -1,0 +1,119 @@
+"""What an active-learning loop would submit, before anything is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from aiida_redoxmlp.active_learning.stopping import Budget
+
+__all__ = ("PlannedJobs", "plan_of", "plan_sentences", "plan_table")
+
+
+@dataclass(frozen=True)
+class PlannedJobs:
+    """Jobs of one kind in an iteration.
+
+    Attributes:
+        stage: what they do.
+        count: how many, without restarts.
+        nodes: nodes a job.
+        cores: cores a job.
+        asks: what else a job asks the scheduler for.
+        walltime: limit of a job in seconds, None without one.
+    """
+
+    stage: str
+    count: int
+    nodes: int
+    cores: int
+    asks: str
+    walltime: int | None
+
+    @property
+    def most_core_hours(self) -> float | None:
+        """What all of them take if each reaches its wall time."""
+        return None if self.walltime is None else self.count * self.cores * self.walltime / 3600
+
+
+def plan_of(builder: Any) -> list[PlannedJobs]:
+    """Return the jobs of one iteration.
+
+    Args:
+        builder: of the work chain, with its inputs.
+    """
+    chosen = builder.select.settings.get_dict()["selection"]["n_labels"]
+    most = Budget.model_validate(builder.budget.get_dict()).labels
+    labels = chosen if most is None else min(chosen, most)
+    seeds = len(builder.train.job.settings.get_dict()["seeds"])
+    given = builder.train.members_per_job
+    share = seeds if given is None else given.value
+    return [
+        _planned("exploration", 1, builder.explore.job.metadata.options),
+        _planned("selection", 1, builder.select.metadata.options),
+        _planned("labels", labels, builder.label.pw.pw.metadata.options),
+        _planned("training", -(-seeds // share), builder.train.job.metadata.options),
+        _planned("evaluation", 1, builder.evaluate.metadata.options),
+    ]
+
+
+def plan_table(builder: Any) -> Table:
+    """Return a line for every kind of job."""
+    table = Table(title="jobs of an iteration", title_justify="left")
+    for heading in ("stage", "jobs", "nodes a job", "cores a job", "asks for", "wall time / h", "core-hours at most"):
+        table.add_column(heading, justify="left" if heading in ("stage", "asks for") else "right")
+    for one in plan_of(builder):
+        hours = one.most_core_hours
+        table.add_row(
+            one.stage,
+            str(one.count),
+            str(one.nodes),
+            str(one.cores),
+            one.asks,
+            "no limit" if one.walltime is None else f"{one.walltime / 3600:.3g}",
+            "" if hours is None else f"{hours:.4g}",
+        )
+    return table
+
+
+def plan_sentences(builder: Any) -> list[str]:
+    """Say what is learned about, how the loop begins, and what it spends at most."""
+    structures = {name: node.get_formula(mode="hill") for name, node in dict(builder.structures).items()}
+    budget = Budget.model_validate(builder.budget.get_dict())
+    limits = ", ".join(f"{limit:g} {name}" for name, limit in budget.model_dump(exclude_none=True).items())
+    jobs = plan_of(builder)
+    labels = next(one.count for one in jobs if one.stage == "labels")
+    known = sum(one.most_core_hours or 0.0 for one in jobs)
+    rounds = [budget.iterations] if budget.iterations is not None else []
+    rounds += [] if budget.labels is None else [-(-budget.labels // labels)]
+    sentences = [
+        f"{len(structures)} structures: {', '.join(f'{name} {formula}' for name, formula in structures.items())}.",
+        f"It begins with {_beginning(builder)}.",
+        f"Budget: {limits}; {builder.max_concurrent.value} labels run at a time, {labels} are asked for an iteration.",
+    ]
+    if rounds:
+        total = f"{min(rounds)} iterations take {min(rounds) * known:.4g} core-hours at most, by the wall times"
+        capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
+        sentences.append(f"{total}{capped}.")
+    return sentences
+
+
+def _beginning(builder: Any) -> str:
+    if "loop" in builder and builder.loop is not None:
+        return "what an earlier loop left"
+    given = [name for name in ("dataset", "model") if name in builder and builder[name] is not None]
+    if not given:
+        return f"labels of {builder.neighbourhoods.get_dict()['n_labels']} neighbours of the structures"
+    return " and ".join(f"the {name} that is given" for name in given)
+
+
+def _planned(stage: str, count: int, options: Any) -> PlannedJobs:
+    resources = dict(options.get("resources", {}))
+    nodes = int(resources.get("num_machines", 1))
+    cores = nodes * int(resources.get("num_mpiprocs_per_machine", 1)) * int(resources.get("num_cores_per_mpiproc", 1))
+    asked = [str(options[key]) for key in ("queue_name", "account", "qos") if options.get(key)]
+    if "--gres=" in (commands := options.get("custom_scheduler_commands") or ""):
+        asked.append(commands.partition("--gres=")[2].split()[0])
+    return PlannedJobs(stage, count, nodes, cores, ", ".join(asked), options.get("max_wallclock_seconds"))

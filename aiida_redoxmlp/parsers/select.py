@@ -1,0 +1,31 @@
+"""Parser of selections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode
+from ase import Atoms
+
+from aiida_redoxmlp.parsers.runner import RunnerParser
+from aiida_redoxmlp.runners.select_job import SelectOutput
+
+__all__ = ("SelectParser",)
+
+_GEOMETRY = {"numbers", "positions", "cell"}
+
+
+class SelectParser(RunnerParser):
+    """Attaches the requests, their structures and where all candidates lie."""
+
+    def parse(self, **_: Any) -> ExitCode | None:
+        """Parse the retrieved files."""
+        output = self.read_output(SelectOutput)
+        if isinstance(output, ExitCode):
+            return output
+        self.out("report", orm.Dict(output.model_dump(mode="json", exclude={"requests": {"__all__": _GEOMETRY}})))
+        for number, one in enumerate(output.requests):
+            atoms = Atoms(numbers=one.numbers, positions=one.positions, cell=one.cell, pbc=True)
+            self.out(f"structures.request_{number}", orm.StructureData(ase=atoms))
+        return None

@@ -1,0 +1,178 @@
+"""``launch active-learning``: the plan before submission, what is refused, and the table of a loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from aiida import orm
+from aiida.common import LinkType
+from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily
+from ase.io import read
+from click.testing import CliRunner
+from plumpy import ProcessState
+from rich.console import Console
+
+from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelCounts
+from aiida_redoxmlp.active_learning.records import BandCounts, FreshErrors, IterationRecord, LoopState, Usage
+from aiida_redoxmlp.cli import root
+from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
+from aiida_redoxmlp.cli.active_learning_inputs import active_learning_builder
+from aiida_redoxmlp.cli.active_learning_plan import plan_of
+from aiida_redoxmlp.cli.config_file import load_config
+from aiida_redoxmlp.cli.loops import loop_table
+from aiida_redoxmlp.cli.states_of_charge import structures_of, with_remaining
+from aiida_redoxmlp.errors import ConfigurationError, InputError
+from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STRUCTURE = EXAMPLES / "structures" / "beta-Li0.5MnPO4.cif"
+
+
+@pytest.fixture
+def config(tmp_path, pseudo_family, aiida_code_installed):
+    aiida_code_installed(label="redoxmlp", filepath_executable="/bin/true")
+    aiida_code_installed(label="pw", default_calc_job_plugin="quantumespresso.pw", filepath_executable="/bin/true")
+
+    def write(**changes):
+        path = tmp_path / "loop.yaml"
+        content = {
+            "material": "β-LixMnPO4",
+            "structure": str(STRUCTURE),
+            "states_of_charge": {"remaining": [1, 0]},
+            "redox": {"allowed_states": {"Mn": [2, 3]}},
+            "hubbard": {"u": {"Mn-3d": 4.5}},
+            "pseudo_family": "redoxmlp-demo/PBEsol",
+            "protocol": "demo",
+            "budget": {"labels": 6},
+            "codes": {"redoxmlp": "redoxmlp", "pw": "pw"},
+            **changes,
+        }
+        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        return load_config(path, ActiveLearningRunConfig)
+
+    return write
+
+
+def test_the_file_becomes_a_loop_over_states_of_charge(config):
+    builder = active_learning_builder(
+        config(selection={"band": {"floor": 0.1, "ceiling": 0.4}}, training={"seeds": [7, 8]})
+    )
+    formulas = {name: node.get_formula() for name, node in dict(builder.structures).items()}
+    assert set(formulas) == {"Li1", "Li0"}
+    assert "Li" not in formulas["Li0"]
+    assert builder.budget.get_dict() == {"labels": 6, "iterations": 2, "core_hours": None, "days": None}
+    chosen = builder.select.settings.get_dict()["selection"]
+    assert (chosen["band"], chosen["n_labels"]) == ({"floor": 0.1, "ceiling": 0.4}, 4)
+    assert builder.train.job.settings["seeds"] == [7, 8]
+    assert builder.label.pw.pw.parameters["CONTROL"]["calculation"] == "scf"
+
+
+def test_a_dry_run_shows_the_plan_and_submits_nothing(config, tmp_path):
+    config()
+    command = ["launch", "active-learning", "--config", str(tmp_path / "loop.yaml"), "--dry-run"]
+    answer = CliRunner().invoke(root, command)
+    assert answer.exit_code == 0, answer.output
+    for part in ("jobs of an iteration", "labels", "core-hours", "2 structures", "nothing was submitted"):
+        assert part in answer.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"budget": {"labels": 0}}, ConfigurationError, "nothing can start"),
+        ({"selection": {"band": {"floor": 0.5, "ceiling": 0.1}}}, ConfigurationError, "holds no candidate"),
+        ({"codes": {"pw": "pw", "redoxmlp": "missing"}}, InputError, "There is no code 'missing'"),
+        ({"states_of_charge": {"remaining": [2]}}, InputError, "2 Li are to remain, but the cell has 1"),
+        ({"redox": {"allowed_states": {"Mn": [2]}}}, InputError, "The structure 'Li1'"),
+        ({"explore": {"walks": [{"stages": []}]}}, ConfigurationError, "stages"),
+        ({"previous": 999999}, InputError, "There is no node '999999'"),
+    ],
+)
+def test_what_cannot_start_is_refused_before_anything_is_submitted(config, changes, error, says):
+    with pytest.raises(error, match=says):
+        active_learning_builder(config(**changes))
+
+
+@pytest.fixture
+def cluster(pseudo_family, aiida_code_installed, aiida_computer):
+    """What the examples name: a family with cutoffs and codes on a cluster."""
+    family = CutoffsPseudoPotentialFamily(label="SSSP/1.3/PBEsol/efficiency").store()
+    family.add_nodes(list(pseudo_family.nodes))
+    cutoffs = {element: {"cutoff_wfc": 50.0, "cutoff_rho": 400.0} for element in family.elements}
+    family.set_cutoffs(cutoffs, "normal", unit="Ry")
+    for label, name, plugin in (("redoxmlp", "cluster-gpu", None), ("pw", "cluster-cpu", "quantumespresso.pw")):
+        computer = aiida_computer(label=name, scheduler_type="core.slurm")
+        aiida_code_installed(
+            label=label, default_calc_job_plugin=plugin, computer=computer, filepath_executable="/bin/true"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "cores"), [("active_learning", 40, 32), ("active_learning-nmc811", 20, 128)]
+)
+def test_the_examples_validate_and_show_their_plan(cluster, name, labels, cores):
+    path = EXAMPLES / f"{name}.yaml"
+    answer = CliRunner().invoke(root, ["launch", "active-learning", "--config", str(path), "--dry-run"])
+    assert answer.exit_code == 0, answer.output
+    assert "5 structures" in answer.output
+    assert "nothing was submitted" in answer.output
+    builder = active_learning_builder(load_config(path, ActiveLearningRunConfig))
+    jobs = {one.stage: one for one in plan_of(builder)}
+    assert (jobs["labels"].count, jobs["labels"].cores) == (labels, cores)
+    assert jobs["exploration"].asks == "gpu, gpu:1"
+    assert jobs["labels"].most_core_hours == labels * cores * jobs["labels"].walltime / 3600
+
+
+def test_atoms_that_stay_are_far_from_each_other():
+    atoms = read(EXAMPLES / "structures" / "LiMnPO4.cif")
+    half = with_remaining(atoms, "Li", 2)
+    assert half.get_chemical_formula() == "Li2Mn4O16P4"
+    lithium = [index for index, symbol in enumerate(half.get_chemical_symbols()) if symbol == "Li"]
+    every = [index for index, symbol in enumerate(atoms.get_chemical_symbols()) if symbol == "Li"]
+    kept = half.get_distance(*lithium, mic=True)
+    assert kept == pytest.approx(max(atoms.get_distances(every[0], every[1:], mic=True)))
+
+
+def test_every_state_of_charge_is_a_structure():
+    structures = structures_of(load_config(EXAMPLES / "active_learning.yaml", ActiveLearningRunConfig))
+    assert [len(atoms) for atoms in structures.values()] == [28, 27, 26, 25, 24]
+
+
+def loop(**changes):
+    record = IterationRecord(
+        number=0,
+        strategy="redox_aware",
+        band=BandCounts(
+            n_candidates=100,
+            n_known=80,
+            n_uncertain_forces=15,
+            n_uncertain_electrons=8,
+            n_uncertain=20,
+            n_too_far=0,
+        ),
+        labels=LabelCounts(asked=20, landed=15, redox_errors=3, failed=2, set_aside=1),
+        n_frames=18,
+        errors_before=FreshErrors(n_labels=18, force_mae_ev_per_angstrom=0.123, pattern_recovery=15 / 18),
+        errors_after=FreshErrors(n_labels=3, force_mae_ev_per_angstrom=0.045),
+        used=Usage(labels=20, core_hours=12.5, days=0.1),
+    )
+    return LoopState(**changes).with_iteration(record, LabelBook())
+
+
+def test_the_table_tells_every_iteration_and_what_is_spent(aiida_profile):
+    node = orm.WorkChainNode(process_type=ActiveLearningWorkChain.build_process_type())
+    node.set_process_label("ActiveLearningWorkChain")
+    budget = orm.Dict({"labels": 400, "core_hours": None}).store()
+    node.base.links.add_incoming(budget, link_type=LinkType.INPUT_WORK, link_label="budget")
+    node.store()
+    node.set_process_state(ProcessState.RUNNING)
+    given = orm.Dict(loop(reason="It runs.").model_dump(mode="json")).store()
+    given.base.links.add_incoming(node, link_type=LinkType.RETURN, link_label="loop")
+    console = Console(width=220, record=True)
+    console.print(loop_table(node))
+    shown = console.export_text()
+    for part in ("123 → 45", "83 %", "20.0 %", "2 (1 set aside)", "20 of 400 labels", "runs"):
+        assert part in shown
+    assert loop_table(orm.CalcFunctionNode()) is None

@@ -1,0 +1,108 @@
+"""The inputs of a loop's parts, from the settings of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
+from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
+from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.runners.select_job import SelectSettings
+from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.part_inputs import inputs_of
+from aiida_redoxmlp.workchains.protocols import merged
+from aiida_redoxmlp.workchains.train import TrainWorkChain
+
+__all__ = ("outputs_of_previous", "set_labels", "set_loop", "set_runners", "widest_structure")
+
+_ONE_PROCESS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
+
+
+def widest_structure(structures: Mapping[str, HubbardStructureData]) -> HubbardStructureData:
+    """Return the structure with the most elements: its pseudopotentials and cutoffs serve all.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not structures:
+        raise InputError("There is no structure to learn about; give at least one in `structures`.")
+    return max(structures.values(), key=lambda one: len(one.get_symbols_set()))
+
+
+def outputs_of_previous(previous: orm.WorkChainNode) -> dict[str, Any]:
+    """Return what a loop needs to go on from an earlier one.
+
+    Raises:
+        InputError: if that one has left no record.
+    """
+    if "loop" not in previous.outputs:
+        raise InputError(
+            f"<{previous.pk}> has no output `loop`, so that nothing can go on from it; give an active-learning loop "
+            "that has ended."
+        )
+    found = {name: previous.outputs[name] for name in ("loop", "dataset", "model") if name in previous.outputs}
+    if "unanswered" in previous.outputs:
+        found["unanswered"] = dict(previous.outputs.unanswered)
+    return found
+
+
+def set_loop(builder: Any, settings: dict[str, Any]) -> None:
+    """Set budget, stopping rules and numbers.
+
+    Raises:
+        pydantic.ValidationError: for settings that are not allowed.
+    """
+    for name, model in (("budget", Budget), ("rules", StoppingRules), ("neighbourhoods", Neighbourhoods)):
+        builder[name] = orm.Dict(model.model_validate(settings[name]).model_dump(mode="json"))
+    if settings["warm_start"] is not None:
+        builder.warm_start = orm.Dict(FineTuning.model_validate(settings["warm_start"]).model_dump(mode="json"))
+    for name in ("max_concurrent", "max_label_attempts"):
+        builder[name] = orm.Int(settings[name])
+
+
+def set_labels(builder: Any, settings: dict[str, Any], **given: Any) -> None:
+    """Set the inputs of the labels: single points at the geometry that is asked about."""
+    builder.label = inputs_of(LabelWorkChain, task="scf", overrides=settings["label"], **given)
+
+
+def set_runners(
+    builder: Any,
+    settings: dict[str, Any],
+    protocol: str,
+    code: orm.AbstractCode,
+    options: Mapping[str, dict[str, Any] | None],
+    start: Mapping[str, Any],
+) -> None:
+    """Set codes, settings and scheduler options of exploration, selection, training and evaluation.
+
+    Raises:
+        InputError: for an unknown setting of the training.
+        pydantic.ValidationError: for settings that are not allowed.
+    """
+    exploring = merged(_ONE_PROCESS, options.get("exploration") or {})
+    training = merged(_ONE_PROCESS, options.get("training") or {})
+    builder.explore.job.code = code
+    builder.explore.job.settings = orm.Dict(
+        ExplorationSettings.model_validate(settings["explore"]).model_dump(mode="json")
+    )
+    builder.explore.job.metadata.options = exploring
+    builder.explore.max_iterations = orm.Int(settings["max_restarts"] + 1)
+    builder.select.code = code
+    builder.select.settings = orm.Dict(SelectSettings.model_validate(settings["select"]).model_dump(mode="json"))
+    builder.select.metadata.options = exploring
+    builder.train = inputs_of(
+        TrainWorkChain,
+        code,
+        protocol=protocol,
+        overrides=merged(settings["committee"], {"settings": settings["training"]}),
+        options=options.get("training"),
+        **start,
+    )
+    builder.evaluate.code = code
+    builder.evaluate.metadata.options = training

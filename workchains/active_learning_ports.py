@@ -1,0 +1,171 @@
+"""The inputs and outputs of an active-learning loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
+
+from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
+from aiida_redoxmlp.active_learning.records import LoopState
+from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
+from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
+from aiida_redoxmlp.calculations.pw import validate_redox
+from aiida_redoxmlp.calculations.search import validate_fields
+from aiida_redoxmlp.calculations.select import SelectCalculation
+from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
+from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
+from aiida_redoxmlp.workchains.train import TrainWorkChain
+
+__all__ = ("declare_loop_inputs", "declare_loop_outputs")
+
+
+def _validate_count(name: str, what: str) -> Any:
+    def validate(node: orm.Int | None, _: Any) -> str | None:
+        return f"{name} is {node.value}; give {what} from 1." if node is not None and node.value < 1 else None
+
+    return validate
+
+
+def _validate_inputs(inputs: Any, _: Any) -> str | None:
+    """Refuse what cannot start: no structure, charges that never close, elements without pseudopotential."""
+    structures = inputs.get("structures", {})
+    if "redox" not in inputs or "label" not in inputs:
+        return None  # the ports report what is missing
+    if not structures:
+        return "There is no structure to learn about; give at least one in `structures`."
+    chemistry = RedoxChemistry.model_validate(inputs["redox"].get_dict())
+    for name, structure in structures.items():
+        symbols = structure.get_ase().get_chemical_symbols()
+        if (refused := chemistry.why_never(symbols)) is not None:
+            return f"The structure {name!r}: {refused}"
+        if missing := sorted(set(symbols) - set(inputs["label"].get("pseudos", {}))):
+            return (
+                f"There is no pseudopotential for {', '.join(missing)} of the structure {name!r}; give one an element "
+                "in `label.pseudos`."
+            )
+    earlier = LoopState.model_validate(inputs["loop"].get_dict()).iterations if "loop" in inputs else ()
+    if earlier and earlier[-1].n_frames and "dataset" not in inputs:
+        return (
+            f"The earlier loop labelled {earlier[-1].n_frames} frames, but there is no dataset; give its output "
+            "`dataset` as well."
+        )
+    return None
+
+
+def declare_loop_inputs(spec: WorkChainSpec) -> None:
+    """Declare what a loop takes."""
+    spec.input_namespace(
+        "structures",
+        valid_type=HubbardStructureData,
+        dynamic=True,
+        help="Structures with their Hubbard parameters, by name, such as one for every state of charge.",
+    )
+    spec.input("redox", valid_type=orm.Dict, validator=validate_redox, help="Fields of `RedoxChemistry`.")
+    spec.input("dataset", valid_type=DatasetData, required=False, help="What is labelled already.")
+    spec.input("model", valid_type=ModelData, required=False, help="The committee to begin with.")
+    spec.input(
+        "loop",
+        valid_type=orm.Dict,
+        required=False,
+        validator=validate_fields(LoopState, "loop"),
+        help="An earlier loop that goes on: the output `loop` of its work chain.",
+    )
+    spec.input_namespace(
+        "unanswered",
+        valid_type=orm.StructureData,
+        dynamic=True,
+        required=False,
+        help="Its structures whose labels failed and may be tried again: the output `unanswered`.",
+    )
+    for name, model, text in (
+        ("budget", Budget, "What may be spent, by an earlier loop as well: fields of `Budget`."),
+        ("rules", StoppingRules, "When the loop has converged: fields of `StoppingRules`."),
+        ("neighbourhoods", Neighbourhoods, "What is labelled where there is no potential: fields of `Neighbourhoods`."),
+        ("warm_start", FineTuning, "How a training starts from the committee before it: fields of `FineTuning`."),
+    ):
+        spec.input(
+            name,
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            validator=validate_fields(model, name),
+            help=text,
+            required=name == "budget",
+            **({"default": lambda: orm.Dict({})} if name in ("rules", "neighbourhoods") else {}),
+        )
+    for name, value, what in (
+        ("max_concurrent", 4, "a number of labels"),
+        ("max_label_attempts", 2, "a number of attempts"),
+    ):
+        spec.input(
+            name,
+            valid_type=orm.Int,
+            serializer=orm.to_aiida_type,
+            default=lambda value=value: orm.Int(value),
+            validator=_validate_count(name, what),
+            help="Labels that run at a time."
+            if name == "max_concurrent"
+            else "Times that a label which fails is asked for before it is set aside.",
+        )
+    _expose_parts(spec)
+    spec.inputs.validator = _validate_inputs
+
+
+def _expose_parts(spec: WorkChainSpec) -> None:
+    """Declare the inputs of exploration, selection, labels, training and evaluation."""
+    given = ("structures", "model", "oxidation_states", "spins", "chemistry")
+    spec.expose_inputs(
+        ExploreBaseWorkChain,
+        namespace="explore",
+        exclude=[f"job.{name}" for name in given],
+        namespace_options={"help": "Exploration; its seed and the calibration of its limit change every iteration."},
+    )
+    spec.expose_inputs(
+        SelectCalculation,
+        namespace="select",
+        exclude=("frames", "model", "dataset", "structures", "chemistry", "loop"),
+        namespace_options={"help": "Selection of what is labelled."},
+    )
+    spec.expose_inputs(
+        LabelWorkChain,
+        namespace="label",
+        exclude=PROVIDED_BY_CALLER,
+        namespace_options={"help": "Single point of every structure that is selected."},
+    )
+    spec.expose_inputs(
+        TrainWorkChain, namespace="train", exclude=("job.dataset",), namespace_options={"help": "Training."}
+    )
+    spec.expose_inputs(
+        EvaluateCalculation,
+        namespace="evaluate",
+        exclude=("dataset", "model", "allowed_states", "max_patterns"),
+        namespace_options={"help": "Judgement of the potential on labels that it had not seen."},
+    )
+
+
+def declare_loop_outputs(spec: WorkChainSpec) -> None:
+    """Declare what a loop gives, and how it can end."""
+    spec.output("dataset", valid_type=DatasetData, required=False, help="Every frame that is labelled.")
+    spec.output("model", valid_type=ModelData, required=False, help="The last committee.")
+    spec.output("loop", valid_type=orm.Dict, help="Fields of `LoopState`; a loop that is given it goes on.")
+    spec.output("conclusion", valid_type=orm.Dict, help="`status`, `sentence`, `n_iterations` and `used`.")
+    spec.output_namespace(
+        "iterations", valid_type=orm.Dict, dynamic=True, help="Fields of `IterationRecord`, one an iteration."
+    )
+    spec.output_namespace(
+        "unanswered",
+        valid_type=orm.StructureData,
+        dynamic=True,
+        help="Structures whose labels failed and may be tried again, by the beginning of their keys.",
+    )
+    spec.exit_code(300, "ERROR_NO_LABELS", message="No label came back of {count} that were asked for: {message}")
+    spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")
+    spec.exit_code(320, "ERROR_EXPLORATION_FAILED", message="The exploration failed: {message}")
+    spec.exit_code(330, "ERROR_SELECTION_FAILED", message="The selection failed: {message}")
