@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from aiida_redoxmlp.report.dynamics_wording import counted
 from aiida_redoxmlp.report.figures.style import DFT, finish_plotly, legend_entry, new_figure
 from aiida_redoxmlp.report.loop_schema import CoveredPattern, LoopSummary, StateOfChargeCoverage
 from aiida_redoxmlp.report.wording import pattern_label
@@ -123,8 +124,10 @@ def collect(summary: LoopSummary) -> LoopCoverage | None:
 
 def _row_name(row: StateOfChargeCoverage) -> str:
     state = "" if row.mean_state is None else f", mean state {row.mean_state:.2f}"
-    of_all = f"{row.n_covered} patterns" if row.n_possible is None else f"{row.n_covered} of {row.n_possible} patterns"
-    return f"{row.formula}{state}\n{of_all}, {row.n_labels} labels"
+    covered = counted(row.n_covered, "pattern")
+    if row.n_possible is not None:
+        covered = f"{row.n_covered} of {counted(row.n_possible, 'pattern')}"
+    return f"{row.formula}{state}\n{covered}, {counted(row.n_labels, 'label')}"
 
 
 def _hover(cell: Cell) -> str:
@@ -193,7 +196,7 @@ def _plotly_legend(data: LoopCoverage) -> list[go.Scatter]:
 def draw_matplotlib(data: LoopCoverage) -> Figure:
     """Draw the map as a picture."""
     columns = max(data.n_columns, 6)
-    figure, axes = new_figure(1, 1, width=3.2 + 0.62 * columns, height=1.2 + 0.62 * len(data.rows))
+    figure, axes = new_figure(1, 1, width=4.4 + 0.62 * columns, height=1.2 + 0.62 * len(data.rows))
     axis: Any = axes[0, 0]
     for cell in data.cells:
         corner = (cell.column - 0.47, cell.row - 0.44)
