@@ -15,7 +15,7 @@ from aiida_redoxmlp.report.loop_wording import (
 )
 from aiida_redoxmlp.report.page import Page, Tile
 from aiida_redoxmlp.report.timings import ProcessSpan
-from aiida_redoxmlp.report.wording import duration, share
+from aiida_redoxmlp.report.wording import duration
 
 __all__ = ("loop_page",)
 
@@ -50,7 +50,7 @@ def _tiles(summary: LoopSummary) -> list[Tile]:
         error = f"{1000 * errors.force_mae_ev_per_angstrom:.0f} meV/Å"
         tiles.append(Tile(error, f"force error on the last {errors.n_labels} fresh labels"))
     if errors is not None and errors.pattern_recovery is not None:
-        tiles.append(Tile(share(errors.pattern_recovery), "of them with the pattern that was believed in"))
+        tiles.append(Tile(f"{100 * errors.pattern_recovery:.0f} %", "of them with the pattern that was believed in"))
     limited = [one for one in summary.budget if one.limit is not None]
     tiles += [Tile(f"{one.used:.3g} / {one.limit:g}", f"{BUDGET_NAMES[one.name]} of the budget") for one in limited]
     return [*tiles, Tile(duration(summary.wall_time_s), "from submission to the last change")]
