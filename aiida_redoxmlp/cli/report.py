@@ -18,8 +18,8 @@ __all__ = ("report",)
 def report(process: str | None, output: Path | None) -> None:
     """Write summary, page and figures of PROCESS (PK or UUID), by default the latest.
 
-    PROCESS is a campaign, a self-consistent calculation of Hubbard parameters or molecular dynamics. One that failed
-    or still runs gives a report of what there is.
+    PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics or an active-learning
+    loop. One that failed or still runs gives a report of what there is.
     """
     node = load_process(process, REPORTED)
     for path in write_report_of(node, output or Path(f"report-{node.pk}")):

@@ -11,10 +11,12 @@ from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.report.campaign import write_report
 from aiida_redoxmlp.report.dynamics import write_dynamics_report
 from aiida_redoxmlp.report.hubbard import write_hubbard_report
+from aiida_redoxmlp.report.loop import write_loop_report
 
 __all__ = ("REPORTED", "write_report_of")
 
 _WRITERS: Mapping[str, Callable[[orm.ProcessNode, Path], list[Path]]] = {
+    "ActiveLearningWorkChain": write_loop_report,
     "CampaignWorkChain": write_report,
     "DynamicsWorkChain": write_dynamics_report,
     "HubbardWorkChain": write_hubbard_report,

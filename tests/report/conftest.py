@@ -12,6 +12,7 @@ from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 from tests.report.campaign_draft import CHEMISTRY, ROOT, CampaignDraft
 from tests.report.hubbard_draft import HubbardDraft
+from tests.report.loop_draft import EMPTY, FULL, HALF, LoopDraft
 from tests.report.process_draft import end
 
 
@@ -138,3 +139,37 @@ def campaign_with_u(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> Campaig
     campaign.label("relax", 0, (2, 3), (2, 3), frames=slice(0, 5))
     campaign.label("relax", 1, (3, 2), (3, 2), frames=slice(0, 5))
     return campaign
+
+
+LANDED = [(HALF, (2, 3), (2, 3), "landed")] * 4 + [(HALF, (3, 2), (3, 2), "landed")] * 2
+
+
+@pytest.fixture(scope="module")
+def converged_loop(aiida_profile: Any, md_frames: tuple[Frame, ...]) -> LoopDraft:
+    """Three iterations with redox errors, an ambiguous label and one that was set aside."""
+    rules = {"force_mae": 0.05, "pattern_recovery": 0.9, "uncertain_fraction": 0.3}
+    draft = LoopDraft(md_frames, protocol="demo", rules=rules)
+    draft.select(0.3, doubtful=0.5)
+    draft.labels(9)
+    wrong = [(HALF, (3, 2), (2, 3), "redox_error"), (FULL, (2, 2), (2, 2), "landed")]
+    draft.close([*LANDED, *wrong, (HALF, (2, 3), None, "ambiguous")], force_error=0.16)
+    draft.select(0.12, doubtful=0.3)
+    draft.labels(8)
+    answers = [*LANDED, (HALF, (2, 3), (3, 2), "redox_error"), (EMPTY, (3, 3), None, "failed")]
+    draft.close(answers, force_error=0.09, warnings=["3 of 8 labels are asked for, as <no> more are new."])
+    draft.select(0.03, doubtful=0.05)
+    draft.labels(6)
+    draft.close(LANDED, force_error=0.04)
+    draft.finish("converged", "All stopping rules hold: the force error on fresh labels is at most 0.05 eV/Å.")
+    return draft
+
+
+@pytest.fixture(scope="module")
+def running_loop(aiida_profile: Any) -> LoopDraft:
+    """One iteration from nothing is over, the second waits for labels."""
+    draft = LoopDraft(rules={"force_mae": 0.05})
+    draft.labels(6)
+    draft.close(LANDED, force_error=0.2)
+    draft.select(0.2)
+    draft.labels(1, n_running=2)
+    return draft

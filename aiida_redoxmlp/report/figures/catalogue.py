@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -31,9 +31,9 @@ from aiida_redoxmlp.report.hubbard_schema import HubbardSummary
 from aiida_redoxmlp.report.hubbard_wording import hubbard_outcome, label_sentence
 from aiida_redoxmlp.report.process_graph import ProcessGraph
 from aiida_redoxmlp.report.summary_schema import CampaignSummary
-from aiida_redoxmlp.report.timings import process_spans
+from aiida_redoxmlp.report.timings import ProcessSpan, process_spans
 
-__all__ = ("ReportFigure", "dynamics_figures_of", "figures_of", "hubbard_figures_of")
+__all__ = ("ReportFigure", "dynamics_figures_of", "figures_of", "hubbard_figures_of", "timeline_figure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +215,12 @@ def _learning(graph: CampaignGraph) -> ReportFigure | None:
 
 
 def _timeline(graph: ProcessGraph) -> ReportFigure | None:
-    data = timeline.collect(process_spans(graph))
+    return timeline_figure(process_spans(graph))
+
+
+def timeline_figure(spans: Sequence[ProcessSpan]) -> ReportFigure | None:
+    """Return the figure of when jobs ran, or None where none was started; jobs of one owner share a row."""
+    data = timeline.collect(spans)
     if data is None:
         return None
     return ReportFigure(

@@ -47,6 +47,9 @@ STAGE_COLOURS: Mapping[str, str] = {
     "scf": "#009E73",
     "tight_scf": "#44AA99",
     "hp": "#332288",
+    "explore": "#999933",
+    "select": "#E69F00",
+    "label": "#009E73",
 }
 
 PLOTLY_SYMBOLS = (
