@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, append_
@@ -131,7 +131,7 @@ class LabellingSteps(RecordingSteps):
         requests = []
         for number, (one, label) in enumerate(zip(self.ctx.asked, self.ctx.labels, strict=True)):
             failure = None if label.is_finished_ok else label.exit_message or f"{label.process_label} did not end well."
-            nodes[f"request_{number}"] = orm.load_node(one["pk"])
+            nodes[f"request_{number}"] = cast("orm.Data", orm.load_node(one["pk"]))
             if failure is None:
                 nodes[f"frames_{number}"] = label.outputs.frames
             requests.append({**{key: value for key, value in one.items() if key != "pk"}, "failure": failure})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
@@ -36,14 +36,13 @@ class LoopSteps(WorkChain):
     @property
     def loop_node(self) -> orm.Dict:
         """The node of the loop so far."""
-        node: orm.Dict = orm.load_node(self.ctx.loop_pk)
-        return node
+        return cast("orm.Dict", orm.load_node(self.ctx.loop_pk))
 
     @property
     def dataset(self) -> DatasetData | None:
         """What is labelled so far."""
         pk = self.ctx.dataset_pk
-        return None if pk is None else orm.load_node(pk)
+        return None if pk is None else cast("DatasetData", orm.load_node(pk))
 
     @property
     def can_train(self) -> bool:

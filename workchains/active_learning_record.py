@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 from aiida import orm
 from aiida.engine import ExitCode
@@ -97,7 +97,7 @@ class RecordingSteps(LoopSteps):
             "n_frames": 0 if self.dataset is None else self.dataset.n_frames,
             "used": {
                 "labels": len(self.ctx.asked),
-                "core_hours": core_hours_of(orm.load_node(pk) for pk in self.ctx.parts),
+                "core_hours": core_hours_of(cast("orm.ProcessNode", orm.load_node(pk)) for pk in self.ctx.parts),
                 "days": days,
             },
             "warnings": list(self.ctx.notes),
@@ -128,7 +128,7 @@ class RecordingSteps(LoopSteps):
 
     def results(self) -> None:
         """Hand over dataset, committee, record and conclusion."""
-        ended = end_loop(self.loop_node, orm.Dict(self.ctx.ending))
+        ended: Any = end_loop(self.loop_node, orm.Dict(self.ctx.ending))
         self.out("loop", ended["loop"])
         self.out("conclusion", ended["conclusion"])
         for name in ("dataset", "model"):

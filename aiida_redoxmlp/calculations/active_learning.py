@@ -60,7 +60,7 @@ def judge_labels(loop: orm.Dict, redox: orm.Dict, asked: orm.Dict, **answers: An
     book = book.recorded(verdicts, content["iteration"])
     clear = [one.frame for one in verdicts if one.frame is not None and one.found is not None]
     listed = [_listed(verdict, one) for verdict, one in zip(verdicts, content["requests"], strict=True)]
-    result = {"verdicts": orm.Dict({"labels": book.model_dump(mode="json"), "verdicts": listed})}
+    result: dict[str, orm.Data] = {"verdicts": orm.Dict({"labels": book.model_dump(mode="json"), "verdicts": listed})}
     for name, some in (("frames", frames), ("judged", clear)):
         if some:
             result[name] = DatasetData.from_frames(Dataset(some).deduplicated().frames)

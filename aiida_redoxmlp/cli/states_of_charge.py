@@ -21,9 +21,11 @@ def structures_of(config: ActiveLearningRunConfig) -> dict[str, Atoms]:
     """
     atoms = read_structure(config)
     charges = config.states_of_charge
-    structures = {"given": atoms} if charges is None else {}
-    for number in () if charges is None else charges.remaining:
-        structures[f"{charges.element}{number}"] = with_remaining(atoms, charges.element, number)
+    if charges is None:
+        structures = {"given": atoms}
+    else:
+        made = {number: with_remaining(atoms, charges.element, number) for number in charges.remaining}
+        structures = {f"{charges.element}{number}": structure for number, structure in made.items()}
     for name, path in config.more_structures.items():
         if name in structures:
             raise InputError(f"more_structures names {name!r}, which states_of_charge makes already; rename it.")
