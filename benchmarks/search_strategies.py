@@ -122,15 +122,17 @@ def write_table(results: dict[str, Any]) -> None:
 
 def plot(results: dict[str, Any]) -> None:
     """Draw the evaluations that every search on 32 sites needed."""
-    figure, axes = plt.subplots(1, len(PROBLEMS), figsize=(9, 3.2), sharey=True, layout="constrained")
-    for axis, (name, found) in zip(axes, results["32"].items(), strict=True):
+    figure, axes = plt.subplots(1, len(PROBLEMS), figsize=(10, 3.2), sharey=True, layout="constrained")
+    for axis, (problem, found) in zip(axes, results["32"].items(), strict=True):
         for place, strategy in enumerate(STRATEGIES):
             needed = [one for one in found["strategies"][strategy]["evaluations_to_lowest"] if one is not None]
             shifts = np.linspace(-0.2, 0.2, len(needed))
             axis.semilogy(place + shifts, needed, "o", markersize=4)
         axis.axhline(GOAL, color="grey", linestyle="--", linewidth=1)
-        axis.set_xticks(range(len(STRATEGIES)), STRATEGIES, rotation=30)
-        axis.set_title(f"{name}: {found['distinct']:.1e} distinct")
+        runs = [found["strategies"][strategy] for strategy in STRATEGIES]
+        labels = [f"{name}\n{run['solved']} of {run['searches']}" for name, run in zip(STRATEGIES, runs, strict=True)]
+        axis.set_xticks(range(len(STRATEGIES)), labels, fontsize=8)
+        axis.set_title(f"{problem}: {found['distinct']:.1e} distinct")
     axes[0].set_ylabel("evaluations to the lowest energy")
     FIGURE.parent.mkdir(exist_ok=True)
     figure.savefig(FIGURE, dpi=110)

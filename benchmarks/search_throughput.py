@@ -44,10 +44,10 @@ ARCHITECTURE = {
     "correlation": 3,
     "radial_mlp": (64, 64, 64),
 }
-BATCHES = (1, 4, 16, 64, 256)
+BATCHES = (1, 4, 16, 64)
 PRECISIONS = ("float64", "float32")
 N_RELAXED = 16
-RELAXATION_STEPS = 10
+RELAXATION_STEPS = 3
 
 
 def main() -> None:
@@ -107,13 +107,13 @@ def measure(
     evaluate = CommitteeEnergies(cell, potential.in_precision(precision))
     exact = CommitteeEnergies(cell, potential.in_precision("float64"))(rows[:16]).mean(axis=1)
     loop = AseLoop(potential, cell.parent.to_ase(), dtype=precision)
-    numbers = [loop.numbers(cell.configuration(row)) for row in rows[: 4 if quick else 16]]
+    numbers = [loop.numbers(cell.configuration(row)) for row in rows[: 4 if quick else 8]]
     start = clock()
     found = evaluate(rows[:16]).mean(axis=1)
     preparation = clock() - start
     difference = np.abs(loop.energies(numbers) - found[: len(numbers)]).max()
     speeds: dict[str, list[float]] = {"ase": []} | {str(size): [] for size in batches}
-    for _ in range(1 if quick else 5):
+    for _ in range(1 if quick else 3):
         speeds["ase"].append(len(numbers) / seconds(lambda: loop.energies(numbers), clock))
         for size in batches:
             speeds[str(size)].append(size / seconds(lambda size=size: evaluate(rows[:size]), clock))
@@ -125,8 +125,9 @@ def measure(
         "batches_per_second": {name: round(one, 1) for name, one in medians.items()},
         "ratio": round(max(medians.values()) / median(speeds["ase"]), 1),
         "seconds_to_prepare": round(preparation, 2),
-        "largest_error_against_double_precision_ev": float(np.abs(found - exact).max()),
-        "largest_error_of_differences_ev": float(np.abs((found - found.mean()) - (exact - exact.mean())).max()),
+        "error_of_differences_over_spread": float(
+            np.abs((found - found.mean()) - (exact - exact.mean())).max() / exact.std()
+        ),
         "largest_difference_from_ase_ev": float(difference),
     }
 
