@@ -66,7 +66,7 @@ def load_process(identifier: str | None, labels: Sequence[str]) -> orm.ProcessNo
     if not isinstance(node, orm.ProcessNode) or node.process_label not in labels:
         found = node.process_label if isinstance(node, orm.ProcessNode) else node.__class__.__name__
         known = " or ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
-        raise InputError(f"<{identifier}> is a {found}, not a {known}; give the PK of one.")
+        raise InputError(f"<{identifier}> is of the kind {found}; give the PK of one of the kind {known}.")
     return node
 
 

@@ -85,7 +85,7 @@ def test_command_writes_the_latest_campaign_to_its_own_folder(just_started):
 def test_command_refuses_what_is_no_campaign(just_started):
     result = CliRunner().invoke(root, ["report", str(just_started.structure.pk)])
     assert result.exit_code == 2
-    assert "not a CampaignWorkChain" in result.output
+    assert "of the kind HubbardStructureData; give the PK of one of the kind" in result.output
 
 
 def test_folder_that_cannot_be_is_refused_in_a_sentence(just_started, tmp_path):
