@@ -4,7 +4,7 @@ Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [
 potential of Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-
 aware potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model,
 with about the same number of gradient steps, and judged on the same trajectories held out. Writes
-``results/fine_tuning.json`` and ``docs/images/fine-tuning.png``.
+``results/fine_tuning.json``, a table of it and ``docs/images/fine-tuning.png``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train
+from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train, write_table
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.subsets import nested_subsets
@@ -105,6 +105,7 @@ def main() -> None:
         "share_of_the_frames": round(needed / len(training), 3),
     }
     RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_table(RESULTS.with_suffix(".csv"), "start", rows)
     plot(rows)
 
 

@@ -4,7 +4,7 @@ Run it from a checkout, in its environment: ``python benchmarks/redox_awareness.
 ``benchmarks/data/limnpo4.npz`` are held out by trajectory and pattern; committees are trained on nested subsets of the
 rest with about the same number of gradient steps, redox-aware (``species``) and redox-unaware (``none``), and on all of
 it with the other encodings. Every geometry held out is judged with all its charge-balanced patterns. Writes
-``results/redox_awareness.json`` and ``docs/images/redox-awareness.png``.
+``results/redox_awareness.json``, a table of it and ``docs/images/redox-awareness.png``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train
+from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train, write_table
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.strata import pattern_names
@@ -98,6 +98,7 @@ def main() -> None:
         "committees": rows,
     }
     RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_table(RESULTS.with_suffix(".csv"), "encoding", rows)
     plot([row for row in rows if row["encoding"] in CURVE])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -32,6 +33,7 @@ __all__ = (
     "split",
     "start",
     "train",
+    "write_table",
 )
 
 DATASET = Path(__file__).resolve().parent / "data" / "limnpo4.npz"
@@ -99,6 +101,17 @@ def plot_force_errors(axis: Axes, rows: Sequence[dict[str, Any]], *, colour: str
     """Draw force errors over the number of frames trained on."""
     errors = [1000 * row["force_mae_ev_per_angstrom"] for row in rows]
     axis.loglog([row["n_training"] for row in rows], errors, "o-", color=colour, label=label)
+
+
+def write_table(path: Path, first: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table of trainings, one a line, for the documentation; ``first`` is the key of the first column."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([first, "frames", "force MAE (meV/Å)", "energy MAE (meV/atom)", "pattern recovery (%)"])
+        for row in rows:
+            force, energy = 1000 * row["force_mae_ev_per_angstrom"], 1000 * row["energy_mae_ev_per_atom"]
+            recovery = f"{100 * row['pattern_recovery']:.1f}"
+            writer.writerow([row[first], row["n_training"], f"{force:.1f}", f"{energy:.2f}", recovery])
 
 
 def plot_style(axis: Axes) -> None:
