@@ -48,7 +48,7 @@ test: test-setup lint ## All tests, with real engines, daemon and SLURM; coverag
 	@$(ENVIRONMENT) && COVERAGE_FILE=.coverage.fast \
 	  $(PYTEST) -n auto -m "not engine and not slurm and not daemon" $(COVERAGE)
 	@$(ENVIRONMENT) && COVERAGE_FILE=.coverage.engine \
-	  $(PYTEST) -n 2 --dist loadgroup --no-loadscope-reorder -m "engine or slurm or daemon" $(COVERAGE)
+	  $(PYTEST) -n 3 --dist loadgroup --no-loadscope-reorder -m "engine or slurm or daemon" $(COVERAGE)
 	@$(BIN)/coverage combine .coverage.fast* .coverage.engine*
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=90
 

@@ -32,7 +32,7 @@ SETTINGS = {
     "runs": 2,
     "batch_size": 4,
     "checkpoint_interval": 0,
-    "n_relaxed": 12,
+    "n_relaxed": 40,
     "max_steps": 6,
     "device": "cpu",
 }
@@ -102,19 +102,21 @@ def events(folder, name):
         return 0
 
 
-def cancel_when(deployment, pk, number, event, count):
-    """Cancel a job of a search, counted from 0, once it has told an event so often."""
+def cancel_when(deployment, event, count, known):
+    """Cancel the job of a search that is not yet known, once it has told an event so often."""
 
     def cancelled():
-        jobs = json.loads(deployment.python(JOBS.format(pk=pk)))
-        if len(jobs) <= number or jobs[number][1] is None:
-            return False
-        _, job, folder = jobs[number]
-        end = time.monotonic() + 60
-        while events(folder, event) < count and time.monotonic() < end:
-            time.sleep(0.02)
-        deployment.run("scancel", job)
-        return True
+        for one in deployment.jobs("SearchCalculation"):
+            job = one.get("job_id")
+            if job is None or job in known:
+                continue
+            end = time.monotonic() + 60
+            while events(one["remote_workdir"], event) < count and time.monotonic() < end:
+                time.sleep(0.02)
+            deployment.run("scancel", job)
+            known.add(job)
+            return True
+        return False
 
     deployment.wait(f"{count} lines of {event}", cancelled, 180)
 
@@ -122,9 +124,10 @@ def cancel_when(deployment, pk, number, event, count):
 def test_a_search_that_is_cancelled_twice_resumes_to_the_same_answer(deployment, submit):
     unbroken = submit()
     deployment.wait("the unbroken search", lambda: deployment.is_terminated(unbroken), 300)
+    known = {one["job_id"] for one in deployment.jobs("SearchCalculation")}
     broken = submit()
-    cancel_when(deployment, broken, 0, "searching", 10)
-    cancel_when(deployment, broken, 1, "relaxing", 2)
+    cancel_when(deployment, "searching", 10, known)
+    cancel_when(deployment, "relaxing", 2, known)
     deployment.wait("the broken search", lambda: deployment.is_terminated(broken), 400)
 
     report = deployment.run("verdi", "process", "report", str(broken))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from aiida_redoxmlp.calculations.train import TrainCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.testing import toy_frames
 from aiida_redoxmlp.workchains.train import TrainWorkChain
+from tests.engine_runs.deployment import processes_in
 
 pytestmark = pytest.mark.engine
 
@@ -132,11 +134,7 @@ def test_a_monitor_stops_a_training_that_no_longer_learns(train):
     assert "has been more than 0.01 times its best" in stopped.exit_message
     assert stopped.exit_message.rpartition("The training diverged: ")[2] in node.exit_message
     assert len(node.outputs.history.get_array("epoch")) >= 3
-    assert not [one for one in Path("/proc").iterdir() if _works_in(one, stopped.get_remote_workdir())]
-
-
-def _works_in(process, folder):
-    try:
-        return process.name.isdigit() and (process / "cwd").readlink() == Path(folder)
-    except OSError:
-        return False
+    end = time.monotonic() + 60
+    while processes_in(stopped.get_remote_workdir()):
+        assert time.monotonic() < end, "the job was not stopped"
+        time.sleep(0.5)

@@ -16,7 +16,7 @@ import yaml
 
 from aiida_redoxmlp.dataset.file import write_dataset
 from aiida_redoxmlp.testing import toy_frames
-from tests.engine_runs.deployment import CHECKOUT, Deployment
+from tests.engine_runs.deployment import CHECKOUT, Deployment, processes_in
 
 pytest.importorskip("mace")
 
@@ -68,18 +68,10 @@ def epochs_in(folder):
         return 0
 
 
-def works_in(process, folder):
-    try:
-        return process.name.isdigit() and (process / "cwd").readlink() == Path(folder)
-    except OSError:
-        return False
-
-
 def hang(folder):
     """Stop a job's processes without ending them, as a node that hangs does."""
-    for process in Path("/proc").iterdir():
-        if works_in(process, folder):
-            os.kill(int(process.name), signal.SIGSTOP)
+    for process in processes_in(folder):
+        os.kill(process, signal.SIGSTOP)
 
 
 def test_members_survive_their_wall_time_and_scancel(deployment, tmp_path):
