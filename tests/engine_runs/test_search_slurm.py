@@ -110,8 +110,9 @@ def cancel_when(deployment, event, count, known):
             job = one.get("job_id")
             if job is None or job in known:
                 continue
-            end = time.monotonic() + 60
-            while events(one["remote_workdir"], event) < count and time.monotonic() < end:
+            end = time.monotonic() + 150
+            while events(one["remote_workdir"], event) < count:
+                assert time.monotonic() < end, f"no {count} lines of {event}"
                 time.sleep(0.02)
             deployment.run("scancel", job)
             known.add(job)
