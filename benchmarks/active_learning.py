@@ -20,9 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
-from ase.io import read
-from training_runs import ALLOWED_STATES, DATASET, closed_frames, plot_style, settings_for, split
+from training_runs import ALLOWED_STATES, closed_frames, how_states_are_read, plot_style, settings_for, split
 
 from aiida_redoxmlp.active_learning.candidates import formula_of
 from aiida_redoxmlp.active_learning.judging import fresh_errors, spread_factors
@@ -51,17 +49,7 @@ FAR = CandidateBand(floor=0.02, ceiling=None)
 """No ceiling: frames of a pool come from DFT, so none of them is a structure that the potential made up."""
 
 
-def how_states_were_read() -> dict[str, RedoxChemistry]:
-    """Return the charges and thresholds that the dataset's states were read with, by formula of the cell."""
-    found = {}
-    for config in sorted(DATASET.parent.glob("limnpo4-*.yaml")):
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
-        formula = read(config.parent / content["structure"]).get_chemical_formula(mode="hill")
-        found[str(formula)] = RedoxChemistry.model_validate(content["redox"])
-    return found
-
-
-READ_WITH = how_states_were_read()
+READ_WITH = how_states_are_read()
 
 
 class Loop:

@@ -22,10 +22,13 @@ from typing import Any
 
 from aiida import load_profile, orm
 from aiida.engine import WorkChain
+from training_runs import how_states_are_read
 
+from aiida_redoxmlp.active_learning.candidates import formula_of
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.file import write_dataset
 from aiida_redoxmlp.dataset.frame import Frame
+from aiida_redoxmlp.dataset.labelling import reread
 from aiida_redoxmlp.dataset.strata import pattern_names
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
@@ -75,7 +78,11 @@ def main() -> None:
     load_profile()
     relaxed = [frame for pk in arguments.pks for frame in frames_of(pk, LabelWorkChain)]
     moved = [frame for pk in arguments.pks for frame in frames_of(pk, TrajectoryWorkChain)]
-    frames = list(Dataset([*relaxed, *moved]).deduplicated())
+    read_with = how_states_are_read()
+    frames = [
+        reread(frame, read_with[formula_of(frame.configuration)].table())
+        for frame in Dataset([*relaxed, *moved]).deduplicated()
+    ]
     write_dataset(DATA / "limnpo4.npz", frames)
     report = json.dumps(content(frames, {frame.group for frame in relaxed}), indent=2, ensure_ascii=False) + "\n"
     (DATA / "limnpo4.json").write_text(report, encoding="utf-8")

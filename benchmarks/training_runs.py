@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+from ase.io import read
 from matplotlib.axes import Axes
 from pydantic import BaseModel
 
@@ -19,12 +21,14 @@ from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.split import split_by_trajectory
 from aiida_redoxmlp.dataset.twins import twins_of
 from aiida_redoxmlp.engines.settings import TrainingSettings
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, EvaluateJob, TrainJob
 
 __all__ = (
     "DATASET",
     "closed_frames",
     "epochs_of",
+    "how_states_are_read",
     "judge",
     "plot_force_errors",
     "plot_style",
@@ -45,6 +49,16 @@ HELD_OUT = 0.25
 def closed_frames(dataset: Path = DATASET) -> list[Frame]:
     """Return the frames of a dataset, by default the benchmarks' own, whose charges close without doubt."""
     return [frame for frame in read_dataset(dataset) if not frame.ambiguous]
+
+
+def how_states_are_read() -> dict[str, RedoxChemistry]:
+    """Charges and thresholds that the dataset's states are read with, by formula of the cell."""
+    found = {}
+    for config in sorted(DATASET.parent.glob("limnpo4-*.yaml")):
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        formula = read(config.parent / content["structure"]).get_chemical_formula(mode="hill")
+        found[str(formula)] = RedoxChemistry.model_validate(content["redox"])
+    return found
 
 
 def split(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:

@@ -12,11 +12,10 @@ import numpy as np
 from aiida_redoxmlp.active_learning.candidates import content_key, formula_of
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.label_checks import check_labels
+from aiida_redoxmlp.dataset.labelling import assignment_of
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.configuration import Configuration
-from aiida_redoxmlp.redox.digitise import digitise
-from aiida_redoxmlp.redox.occupations import SiteOccupations
 from aiida_redoxmlp.redox.pattern import Pattern
 
 __all__ = ("LabelAnswer", "LabelRequest", "Outcome", "Verdict", "frames_of", "judge_answer")
@@ -129,13 +128,9 @@ def _fault_of(frame: Frame, request: LabelRequest, chemistry: RedoxChemistry) ->
             f"The answer is of {formula_of(here)}, but {formula_of(request.structure)} was asked for; it belongs to "
             "another request."
         )
-    symbols = here.to_ase().get_chemical_symbols()
-    occupations = [
-        SiteOccupations(site, "", values) for site, values in zip(frame.redox_sites, frame.eigenvalues, strict=True)
-    ]
     try:
         check_labels([frame], f"The label {request.name}")
-        read = digitise(occupations, symbols, frame.total_charge, chemistry.table())
+        read = assignment_of(frame, chemistry.table())
     except InputError as error:
         return str(error)
     if frame.total_charge != chemistry.total_charge:

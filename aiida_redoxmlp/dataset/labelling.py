@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -13,9 +13,9 @@ from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.redox.digitise import Assignment, digitise, redox_occupations
 from aiida_redoxmlp.redox.elements import RedoxTable
-from aiida_redoxmlp.redox.occupations import IonicStep
+from aiida_redoxmlp.redox.occupations import IonicStep, SiteOccupations
 
-__all__ = ("LabelledSteps", "SkippedStep", "frames_from_steps")
+__all__ = ("LabelledSteps", "SkippedStep", "assignment_of", "frames_from_steps", "reread")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,42 @@ def frames_from_steps(
             assignments.append(assignment)
             frames.append(_frame(step, step.forces, assignment, total_charge, group, source))
     return LabelledSteps(tuple(frames), tuple(assignments), tuple(skipped))
+
+
+def assignment_of(frame: Frame, table: RedoxTable) -> Assignment:
+    """Assign oxidation states to the occupations that a frame keeps.
+
+    Args:
+        frame: a labelled frame.
+        table: how to read the redox elements, and the charges of the others.
+
+    Raises:
+        InputError: if a redox site lacks occupations, or a charge is not known.
+        ClosureError: if no assignment of the allowed states closes the charge.
+    """
+    occupations = [
+        SiteOccupations(site, "", values) for site, values in zip(frame.redox_sites, frame.eigenvalues, strict=True)
+    ]
+    return digitise(occupations, frame.configuration.to_ase().get_chemical_symbols(), frame.total_charge, table)
+
+
+def reread(frame: Frame, table: RedoxTable) -> Frame:
+    """Return a frame with its states read anew, with other thresholds for example; its labels are what they were.
+
+    Raises:
+        InputError: if a redox site lacks occupations, or a charge is not known.
+        ClosureError: if no assignment of the allowed states closes the charge.
+    """
+    assignment = assignment_of(frame, table)
+    here = frame.configuration
+    return replace(
+        frame,
+        configuration=replace(here, oxidation_states=assignment.pattern.written_on(here.oxidation_states)),
+        confidences=assignment.confidences,
+        margin=assignment.margin,
+        naive_closed=assignment.closed,
+        ambiguous=assignment.ambiguous,
+    )
 
 
 def _frame(

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_redoxmlp.dataset.labelling import SkippedStep, frames_from_steps
+from aiida_redoxmlp.dataset.labelling import SkippedStep, frames_from_steps, reread
 from aiida_redoxmlp.errors import ClosureError
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.elements import RedoxTable
 from aiida_redoxmlp.redox.pw_output import read_pw_output
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pw"
 TABLE = RedoxTable.default()
+CHEMISTRY = {"total_charge": 0, "allowed_states": {"Mn": [2, 3]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}}
 
 
 def _steps(run: str):
@@ -68,3 +70,26 @@ def test_a_charge_that_cannot_close_is_not_labelled():
     table = TABLE.with_overrides({"Mn": {"states": [2, 3]}})
     with pytest.raises(ClosureError):
         frames_from_steps(_steps("scf_afm"), total_charge=4, table=table)
+
+
+def test_frames_that_are_read_again_alike_stay_what_they_are():
+    for frame in _labelled("md", group="md-600K").frames:
+        again = reread(frame, TABLE)
+        assert again.content_hash == frame.content_hash
+        assert (again.ambiguous, again.naive_closed, again.margin) == (
+            frame.ambiguous,
+            frame.naive_closed,
+            frame.margin,
+        )
+        np.testing.assert_array_equal(again.confidences, frame.confidences)
+
+
+def test_another_threshold_leaves_the_labels_and_changes_how_sure_the_states_are():
+    table = RedoxChemistry.model_validate({**CHEMISTRY, "thresholds": {"Mn": 0.97}}).table()
+    frame = _labelled("md").frames[0]
+    again = reread(frame, table)
+    assert again.ambiguous
+    assert not frame.ambiguous
+    assert again.energy == frame.energy
+    np.testing.assert_array_equal(again.forces, frame.forces)
+    assert again.pattern == frame.pattern
