@@ -33,7 +33,8 @@ SETTINGS = {
     "batch_size": 4,
     "checkpoint_interval": 0,
     "n_relaxed": 40,
-    "max_steps": 6,
+    "max_steps": 12,
+    "force_tolerance": 1e-6,
     "device": "cpu",
 }
 SUBMIT = """
