@@ -20,7 +20,17 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train, write_table
+from training_runs import (
+    SMALL,
+    closed_frames,
+    judge,
+    plot_force_errors,
+    plot_style,
+    settings_for,
+    split,
+    train,
+    write_table,
+)
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.subsets import nested_subsets
@@ -29,6 +39,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "fine_tuning.json"
 FIGURE = CHECKOUT / "docs" / "images" / "fine-tuning.png"
 STARTS = ("from scratch", "fine-tuned")
+FINE_RATE = 0.01
 
 
 def lithium_content(frame: Frame) -> float:
@@ -40,10 +51,13 @@ def lithium_content(frame: Frame) -> float:
 def one_training(start: str, foundation: Path, training: list[Frame], test: list[Frame], steps: int) -> dict[str, Any]:
     """Train one potential and judge it."""
     with tempfile.TemporaryDirectory() as name:
-        folder, job, changes = Path(name), {}, {}
+        folder, changes, job = Path(name), SMALL, {}
         if start == "fine-tuned":
             shutil.copytree(foundation, folder / "foundation")
-            job, changes = {"foundation": "foundation"}, {"fine_tuning": {"mode": "naive"}, "learning_rate": 0.003}
+            job, changes = (
+                {"foundation": "foundation"},
+                SMALL | {"fine_tuning": {"mode": "naive"}, "learning_rate": FINE_RATE},
+            )
         train(folder, training, settings_for(len(training), steps, seeds=[1], **changes), **job)
         result = judge(folder / "model", test)
     sys.stdout.write(f"{start}, {len(training)} frames: {result['force_mae_ev_per_angstrom']:.4f} eV/Å\n")
@@ -76,9 +90,9 @@ def main() -> None:
     """Train the foundation model, then both curves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--foundation-steps", type=int, default=4000)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[8, 16, 32, 64])
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--foundation-steps", type=int, default=2400)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[8, 16, 32, 56, 96])
     arguments = parser.parse_args()
     frames = closed_frames()
     training, test = split([frame for frame in frames if lithium_content(frame) != 0.5])
@@ -86,7 +100,7 @@ def main() -> None:
     sizes = sorted({size for size in arguments.sizes if size < len(training)} | {len(training)})
     subsets = nested_subsets(training, sizes)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
-        settings = settings_for(len(known), arguments.foundation_steps, encoding="none", seeds=[1])
+        settings = settings_for(len(known), arguments.foundation_steps, encoding="none", seeds=[1], **SMALL)
         train(Path(folder), known, settings)
         tasks = [(start, size) for size in reversed(sizes) for start in STARTS]
         run = [

@@ -83,8 +83,8 @@ def main() -> None:
     """Train, judge, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--members", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--members", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--sizes", type=int, nargs="*", default=[40, 120])
     parser.add_argument("--others", nargs="*", default=[], choices=OTHERS)
     arguments = parser.parse_args()
