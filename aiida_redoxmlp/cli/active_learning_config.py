@@ -61,8 +61,8 @@ class ActiveLearningRunConfig(MaterialConfig):
     )
     campaign: int | str | None = Field(
         None,
-        description="PK, UUID or output folder of a campaign that ended, to go on from: its committee, its dataset, and "
-        "its relaxed structures with their U and V instead of the structure as it is.",
+        description="PK, UUID or output folder of a campaign that ended, to go on from: its committee, its dataset, "
+        "and its relaxed structures with their U and V instead of the structure as it is.",
     )
     dataset: int | str | None = Field(None, description="What is labelled already: a dataset node, or a file (`.npz`).")
     model: int | str | None = Field(None, description="The committee to begin with: a model node, or a folder.")
@@ -97,8 +97,8 @@ class ActiveLearningRunConfig(MaterialConfig):
     def _one_beginning(self) -> ActiveLearningRunConfig:
         if self.campaign is not None and self.previous is not None:
             raise ValueError(
-                "campaign and previous both say what the loop goes on from; give one, a loop that began with a campaign "
-                "has what it needs of it"
+                "campaign and previous both say what the loop goes on from; give one of them, as a loop that began "
+                "with a campaign has what it needs of it"
             )
         return self
 

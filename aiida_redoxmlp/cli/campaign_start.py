@@ -60,8 +60,8 @@ def find_campaign(named: int | str) -> CampaignStart:
     lacking += [] if structures else ["relaxed structure whose pattern is clear"]
     if lacking:
         raise InputError(
-            f"The campaign <{node.pk}> has no {' and no '.join(lacking)}, which the loop would begin with; wait for its "
-            "end, or give `dataset` and `model` instead."
+            f"The campaign <{node.pk}> has no {' and no '.join(lacking)}, which the loop would begin with; wait for "
+            "its end, or give `dataset` and `model` instead."
         )
     return CampaignStart(node, structures, **found)
 
@@ -77,9 +77,7 @@ def check_same_surface(start: CampaignStart, builder: Any) -> None:
         InputError: for the first thing that differs: charges, elements' pseudopotentials, pw.x's system, k-points, U.
     """
     campaign = start.campaign
-    charges = [
-        RedoxChemistry.model_validate(node.get_dict()) for node in (builder.redox, input_of(campaign, "redox"))
-    ]
+    charges = [RedoxChemistry.model_validate(node.get_dict()) for node in (builder.redox, input_of(campaign, "redox"))]
     if charges[0] != charges[1]:
         raise _different("charges", "in `redox`", charges[0], charges[1])
     system = builder.label.pw.pw.parameters.get_dict()["SYSTEM"]
@@ -155,6 +153,6 @@ def _hubbard_values(structure: HubbardStructureData) -> dict[str, float]:
 
 def _different(what: str, where: str, ours: object, theirs: object) -> InputError:
     return InputError(
-        f"The {what} of the loop would be {ours}, those of its campaign were {theirs}, and a potential learns one energy "
-        f"surface only; give the same {where}."
+        f"The {what} of the loop would be {ours}, those of its campaign were {theirs}, and a potential learns one "
+        f"energy surface only; give the same {where}."
     )
