@@ -27,8 +27,10 @@ help: ## Show what can be made
 setup: ## Environments, Quantum ESPRESSO, pseudopotentials, AiiDA profile, daemon
 	@$(BOOTSTRAP) setup
 
-demo: setup ## From Li0.5MnPO4 to its redox ground state, on this machine: demo-output/
-	@$(ENVIRONMENT) && $(BIN)/aiida-redoxmlp launch campaign --config examples/demo.yaml --output demo-output
+demo: setup ## From Li0.5MnPO4 to its redox ground state, then active learning, on this machine: demo-output/
+	@$(ENVIRONMENT) && $(BIN)/aiida-redoxmlp launch campaign --config examples/demo.yaml --output demo-output && \
+	  $(BIN)/aiida-redoxmlp launch active-learning --config examples/demo-active-learning.yaml \
+	  --output demo-output/active-learning
 
 demo-slurm: ## The same through a private SLURM with a cpu and a gpu partition: demo-slurm-output/
 	@$(BOOTSTRAP) slurm

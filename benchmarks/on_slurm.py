@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from profile_environment import run_in_environment
+
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -15,9 +17,7 @@ def run_on_slurm(script: str) -> None:
     bootstrap = [sys.executable, str(CHECKOUT / "setup_profiles" / "bootstrap.py")]
     subprocess.run([*bootstrap, "slurm"], check=True)
     try:
-        exports = subprocess.run([*bootstrap, "env"], check=True, capture_output=True, text=True).stdout
-        command = f'eval "$0" && "{CHECKOUT}/.venv/bin/python" -W ignore "{script}" measure'
-        subprocess.run(["bash", "-c", command, exports], check=True)
+        run_in_environment(CHECKOUT, Path(script), "measure")
     finally:
         subprocess.run([sys.executable, str(CHECKOUT / "setup_profiles" / "slurm.py"), "down"], check=True)
 

@@ -85,16 +85,19 @@ def set_runners(
         InputError: for an unknown setting of the training.
         pydantic.ValidationError: for settings that are not allowed.
     """
+    selecting = SelectSettings.model_validate(settings["select"])
+    # No further than what is selected from: frames beyond the ceiling of the band are never labelled.
+    stopping = {"force_spread": selecting.selection.band.ceiling, **settings["explore"].get("limits", {})}
     exploring = merged(_ONE_PROCESS, options.get("exploration") or {})
     training = merged(_ONE_PROCESS, options.get("training") or {})
     builder.explore.job.code = code
     builder.explore.job.settings = orm.Dict(
-        ExplorationSettings.model_validate(settings["explore"]).model_dump(mode="json")
+        ExplorationSettings.model_validate({**settings["explore"], "limits": stopping}).model_dump(mode="json")
     )
     builder.explore.job.metadata.options = exploring
     builder.explore.max_iterations = orm.Int(settings["max_restarts"] + 1)
     builder.select.code = code
-    builder.select.settings = orm.Dict(SelectSettings.model_validate(settings["select"]).model_dump(mode="json"))
+    builder.select.settings = orm.Dict(selecting.model_dump(mode="json"))
     builder.select.metadata.options = exploring
     builder.train = inputs_of(
         TrainWorkChain,

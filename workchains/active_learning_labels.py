@@ -8,7 +8,7 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, append_
 
 from aiida_redoxmlp.active_learning.stopping import Budget, labels_left
-from aiida_redoxmlp.calculations.active_learning import judge_labels
+from aiida_redoxmlp.calculations.active_learning import judge_labels, remember
 from aiida_redoxmlp.calculations.datasets import merge_datasets
 from aiida_redoxmlp.calculations.neighbourhoods import request_neighbours
 from aiida_redoxmlp.calculations.select import SelectCalculation
@@ -40,7 +40,7 @@ class LabellingSteps(RecordingSteps):
         inputs.structures = dict(self.inputs.structures)
         inputs.model = orm.load_node(self.ctx.model_pk)
         inputs.chemistry = self.inputs.redox
-        inputs.loop = self.loop_node
+        inputs.memory = remember(self.loop_node)
         if self.dataset is not None:
             inputs.dataset = self.dataset
         return ToContext(select=self.begin(SelectCalculation, inputs, "select"))

@@ -130,7 +130,7 @@ def _expose_parts(spec: WorkChainSpec) -> None:
     spec.expose_inputs(
         SelectCalculation,
         namespace="select",
-        exclude=("frames", "model", "dataset", "structures", "chemistry", "loop"),
+        exclude=("frames", "model", "dataset", "structures", "chemistry", "memory"),
         namespace_options={"help": "Selection of what is labelled."},
     )
     spec.expose_inputs(

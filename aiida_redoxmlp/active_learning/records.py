@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelCounts
 from aiida_redoxmlp.active_learning.uncertainty import SpreadFactors
 
-__all__ = ("BandCounts", "FreshErrors", "IterationRecord", "LoopState", "Usage")
+__all__ = ("BandCounts", "FreshErrors", "IterationRecord", "LoopMemory", "LoopState", "Usage")
 
 
 class _Record(BaseModel):
@@ -81,6 +81,13 @@ class IterationRecord(_Record):
     warnings: list[str] = Field(default_factory=list, description="What to know of it, in sentences.")
 
 
+class LoopMemory(_Record):
+    """What a choice of labels has to know of the loop before it; what that took in time and money is not in it."""
+
+    labels: LabelBook = Field(default_factory=LabelBook, description="Every label that was asked for.")
+    factors: SpreadFactors = Field(default_factory=SpreadFactors, description="The last calibration of the spreads.")
+
+
 class LoopState(_Record):
     """A loop from its start to now."""
 
@@ -98,6 +105,11 @@ class LoopState(_Record):
     def factors(self) -> SpreadFactors:
         """The last calibration."""
         return self.iterations[-1].factors if self.iterations else SpreadFactors()
+
+    @property
+    def memory(self) -> LoopMemory:
+        """What the next choice of labels has to know."""
+        return LoopMemory(labels=self.labels, factors=self.factors)
 
     def with_iteration(self, record: IterationRecord, labels: LabelBook) -> LoopState:
         """Return the loop with one more iteration."""

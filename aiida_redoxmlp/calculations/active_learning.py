@@ -22,11 +22,24 @@ from aiida_redoxmlp.redox.pattern import Pattern
 from aiida_redoxmlp.runners.jobs import EvaluateOutput, TrainOutput
 from aiida_redoxmlp.runners.select_job import BeliefRecord
 
-__all__ = ("close_iteration", "end_loop", "judge_labels")
+__all__ = ("close_iteration", "end_loop", "judge_labels", "remember")
 
 _NOTHING_EXPLORED = BandCounts(
     n_candidates=0, n_known=0, n_uncertain_forces=0, n_uncertain_electrons=0, n_uncertain=0, n_too_far=0
 )
+
+
+@calcfunction
+def remember(loop: orm.Dict) -> orm.Dict:
+    """Return what the next choice of labels has to know, which is the same every time a loop is run.
+
+    Args:
+        loop: fields of :class:`~aiida_redoxmlp.active_learning.records.LoopState`.
+
+    Returns:
+        Fields of :class:`~aiida_redoxmlp.active_learning.records.LoopMemory`.
+    """
+    return orm.Dict(LoopState.model_validate(loop.get_dict()).memory.model_dump(mode="json"))
 
 
 @calcfunction

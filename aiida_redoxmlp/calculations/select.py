@@ -9,7 +9,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
 
-from aiida_redoxmlp.active_learning.records import LoopState
+from aiida_redoxmlp.active_learning.records import LoopMemory
 from aiida_redoxmlp.calculations.explore import background_states
 from aiida_redoxmlp.calculations.runner import RunnerCalculation
 from aiida_redoxmlp.calculations.search import parent_configuration, validate_fields
@@ -80,13 +80,13 @@ class SelectCalculation(RunnerCalculation):
             help="How it is chosen, the fields of `aiida_redoxmlp.runners.select_job.SelectSettings`.",
         )
         spec.input(
-            "loop",
+            "memory",
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
-            required=False,
-            validator=validate_fields(LoopState, "loop"),
-            help="The loop so far, the fields of `aiida_redoxmlp.active_learning.records.LoopState`: what was asked "
-            "before, and the calibration of the spreads.",
+            default=lambda: orm.Dict({}),
+            validator=validate_fields(LoopMemory, "memory"),
+            help="What was asked before and the calibration of the spreads, the fields of "
+            "`aiida_redoxmlp.active_learning.records.LoopMemory`.",
         )
         spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.select")
@@ -123,13 +123,13 @@ class SelectCalculation(RunnerCalculation):
             with folder.open(structures[name], "w") as handle:
                 handle.write(structure_text(parent_configuration(structure, states, None)))
         self.write_model(self.inputs.model, folder)
-        loop = LoopState.model_validate(self.inputs.loop.get_dict()) if "loop" in self.inputs else LoopState()
+        memory = LoopMemory.model_validate(self.inputs.memory.get_dict())
         return SelectJob(
             frames=list(files),
             dataset=_DATASET_FILE if "dataset" in self.inputs else None,
             structures=structures,
             chemistry=chemistry,
             settings=SelectSettings.model_validate(self.inputs.settings.get_dict()),
-            labels=loop.labels,
-            factors=loop.factors,
+            labels=memory.labels,
+            factors=memory.factors,
         )

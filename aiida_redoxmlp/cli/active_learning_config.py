@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.selection import SelectionSettings
@@ -59,6 +59,11 @@ class ActiveLearningRunConfig(MaterialConfig):
         description="Further structure files by name, such as orders that a search found; `supercell` does not repeat "
         "them.",
     )
+    campaign: int | str | None = Field(
+        None,
+        description="PK, UUID or output folder of a campaign that ended, to go on from: its committee, its dataset, "
+        "and its relaxed structures with their U and V instead of the structure as it is.",
+    )
     dataset: int | str | None = Field(None, description="What is labelled already: a dataset node, or a file (`.npz`).")
     model: int | str | None = Field(None, description="The committee to begin with: a model node, or a folder.")
     previous: int | str | None = Field(
@@ -88,9 +93,22 @@ class ActiveLearningRunConfig(MaterialConfig):
     codes: ActiveLearningCodes = ActiveLearningCodes()
     resources: ActiveLearningResources = ActiveLearningResources()
 
+    @model_validator(mode="after")
+    def _one_beginning(self) -> ActiveLearningRunConfig:
+        if self.campaign is not None and self.previous is not None:
+            raise ValueError(
+                "campaign and previous both say what the loop goes on from; give one of them, as a loop that began "
+                "with a campaign has what it needs of it"
+            )
+        return self
+
     def relative_to(self, folder: Path) -> ActiveLearningRunConfig:
         """Return the configuration with its files beside it."""
-        named = {"dataset": (self.dataset, ".npz"), "model": (self.model, ".model")}
+        named = {
+            "dataset": (self.dataset, ".npz"),
+            "model": (self.model, ".model"),
+            "campaign": (self.campaign, ".json"),
+        }
         return self.model_copy(
             update={
                 "structure": folder / self.structure,

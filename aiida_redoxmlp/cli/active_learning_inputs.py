@@ -10,6 +10,7 @@ from aiida.engine import ProcessBuilder
 from ase import Atoms
 
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
+from aiida_redoxmlp.cli.campaign_start import CampaignStart, check_same_surface, find_campaign
 from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
 from aiida_redoxmlp.cli.foundation_inputs import find_dataset, foundation_inputs
 from aiida_redoxmlp.cli.inputs import built, load_code
@@ -33,6 +34,7 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     structures = structures_of(config)
     for name, atoms in structures.items():
         _check(config, name, atoms)
+    start = None if config.campaign is None else find_campaign(config.campaign)
     pw_code, runner_code = load_code(config.codes.pw), load_code(config.codes.redoxmlp)
     check_resources(pw_code, config.resources.dft, "resources.dft")
     for kind in ("exploration", "training"):
@@ -42,10 +44,13 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
         config.material,
         pw_code=pw_code,
         runner_code=runner_code,
-        structures={name: hubbard_structure(atoms, config.hubbard) for name, atoms in structures.items()},
+        structures={
+            **({} if start is None else start.structures),
+            **{name: hubbard_structure(atoms, config.hubbard) for name, atoms in structures.items()},
+        },
         redox=config.redox.model_dump(mode="json"),
         pseudo_family=config.pseudo_family,
-        **_beginning(config),
+        **_beginning(config, start),
         **foundation_inputs(config.foundation),
         protocol=config.protocol,
         overrides=config.laid_over(),
@@ -53,6 +58,8 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
         options={name: getattr(config.resources, name).options() for name in ("dft", "exploration", "training")},
     )
     check_projectors(config.hubbard, builder.label.pseudos)
+    if start is not None:
+        check_same_surface(start, builder)
     return cast("ProcessBuilder", builder)
 
 
@@ -64,14 +71,15 @@ def _check(config: ActiveLearningRunConfig, name: str, atoms: Atoms) -> None:
         raise InputError(f"The structure {name!r}: {error}") from error
 
 
-def _beginning(config: ActiveLearningRunConfig) -> dict[str, Any]:
-    """Return the nodes that the loop begins with."""
+def _beginning(config: ActiveLearningRunConfig, start: CampaignStart | None) -> dict[str, Any]:
+    """Return the nodes that the loop begins with; what is named comes before what the campaign left."""
     found = None if config.model is None else ModelData.find(config.model)
     previous = None
     if config.previous is not None:
         previous = cast("orm.WorkChainNode", load_process(str(config.previous), ("ActiveLearningWorkChain",)))
-    return {
+    named = {
         "dataset": None if config.dataset is None else find_dataset(config.dataset, "dataset"),
         "model": ModelData.from_folder(found) if isinstance(found, Path) else found,
-        "previous": previous,
     }
+    left = {} if start is None else {"dataset": start.dataset, "model": start.model}
+    return {"previous": previous, **{name: left.get(name) if one is None else one for name, one in named.items()}}

@@ -141,6 +141,7 @@ def search(config: Path, **options: Any) -> None:
 
 
 @launch.command("active-learning")
+@_output
 @_options
 def active_learning(config: Path, **options: Any) -> None:
     """Explore, select, label and train until the stopping rules hold or the budget is spent.

@@ -14,7 +14,9 @@ __all__ = ("structures_of", "with_remaining")
 
 
 def structures_of(config: ActiveLearningRunConfig) -> dict[str, Atoms]:
-    """Return all structures of a configuration by name, such as ``Li3`` for three lithium atoms that stay.
+    """Return the structures that a configuration makes by name, such as ``Li3`` for three lithium atoms that stay.
+
+    Where the loop goes on from a campaign, its relaxed structures stand for the structure as it is.
 
     Raises:
         InputError: if a file cannot be read, or there are not as many atoms as are to stay.
@@ -22,7 +24,7 @@ def structures_of(config: ActiveLearningRunConfig) -> dict[str, Atoms]:
     atoms = read_structure(config)
     charges = config.states_of_charge
     if charges is None:
-        structures = {"given": atoms}
+        structures = {"given": atoms} if config.campaign is None else {}
     else:
         made = {number: with_remaining(atoms, charges.element, number) for number in charges.remaining}
         structures = {f"{charges.element}{number}": structure for number, structure in made.items()}

@@ -12,7 +12,7 @@ from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory, ParserFactory
 
 from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelRecord
-from aiida_redoxmlp.active_learning.records import LoopState
+from aiida_redoxmlp.active_learning.records import LoopMemory
 from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
@@ -36,7 +36,7 @@ def job_inputs(aiida_profile, aiida_code_installed, demo_atoms, saved_model, che
             "structures": {"half": orm.StructureData(ase=demo_atoms)},
             "chemistry": orm.Dict(chemistry),
             "settings": orm.Dict({"selection": {"n_labels": 3}}),
-            "loop": orm.Dict(LoopState(labels=LabelBook(records={"k": RECORD})).model_dump(mode="json")),
+            "memory": orm.Dict(LoopMemory(labels=LabelBook(records={"k": RECORD})).model_dump(mode="json")),
             **changes,
         }
 
@@ -62,7 +62,7 @@ def test_the_job_gets_frames_labels_and_what_was_asked_before(job_inputs):
     [
         ({"settings": {"selection": {"band": {"floor": 1, "ceiling": 0.5}}}}, "holds no candidate"),
         ({"chemistry": {"fixed_states": {"Xx": 1}}}, "Xx"),
-        ({"loop": {"status": "lost"}}, "status"),
+        ({"memory": {"status": "lost"}}, "status"),
     ],
 )
 def test_what_cannot_be_selected_is_refused_before_a_job_waits_for_it(job_inputs, changes, message):

@@ -33,6 +33,19 @@ SMALL: dict[str, Any] = {
 }
 """Overrides that make the demonstration as small as a whole campaign can be."""
 
+ONE_LABEL: dict[str, Any] = {
+    "overrides": {"label": SMALL["label"]},
+    "budget": {"labels": 1, "iterations": 1},
+    "selection": {"n_labels": 1, "band": {"floor": 0.0, "ceiling": None}},
+    "explore": {
+        "walks": [{"stages": [{"n_steps": 3, "temperature": 300}], "timestep": 0.5, "frame_interval": 3}],
+        "variations": {},
+        "device": "cpu",
+    },
+    "training": {key: SMALL["training"][key] for key in ("max_epochs", "patience", "device")},
+}
+"""Keys that make a loop as small as one can be."""
+
 
 def processes_in(folder: str) -> list[int]:
     """Return the processes that work in a folder."""
@@ -93,10 +106,10 @@ class Deployment:
         """Stop the daemon."""
         self.run("verdi", "daemon", "stop", check=False)
 
-    def launch(self, config: Path) -> int:
-        """Submit a campaign and return its PK."""
-        printed = self.run("aiida-redoxmlp", "launch", "campaign", "--config", str(config), "--no-wait")
-        return int(printed.partition("CampaignWorkChain<")[2].partition(">")[0])
+    def launch(self, config: Path, workflow: str = "campaign") -> int:
+        """Submit a workflow and return its PK."""
+        printed = self.run("aiida-redoxmlp", "launch", workflow, "--config", str(config), "--no-wait")
+        return int(printed.partition("WorkChain<")[2].partition(">")[0])
 
     def jobs(self, process_label: str) -> list[dict[str, Any]]:
         """Attributes of all calculations of one kind."""
@@ -152,9 +165,17 @@ class Deployment:
 
 def small_config(folder: Path, example: str, **changes: Any) -> Path:
     """Write the small version of an example configuration."""
+    return _rewritten(folder, example, {"overrides": {**SMALL, **changes}})
+
+
+def one_label_config(folder: Path, campaign: int) -> Path:
+    """Write the demonstration's active learning, of one label, from a campaign."""
+    return _rewritten(folder, "demo-active-learning.yaml", {**ONE_LABEL, "campaign": campaign})
+
+
+def _rewritten(folder: Path, example: str, changes: dict[str, Any]) -> Path:
     content = yaml.safe_load((CHECKOUT / "examples" / example).read_text(encoding="utf-8"))
-    content["structure"] = str(CHECKOUT / "examples" / content["structure"])
-    content["overrides"] = {**SMALL, **changes}
-    path = folder / "campaign.yaml"
+    content |= {"structure": str(CHECKOUT / "examples" / content["structure"]), **changes}
+    path = folder / example
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""A whole campaign through a daemon that loses its worker in the middle of a label."""
+"""A whole campaign through a daemon that loses its worker in the middle of a label, and a loop that goes on from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.engine_runs.deployment import Deployment, small_config
+from tests.engine_runs.deployment import Deployment, one_label_config, small_config
 
 pytestmark = pytest.mark.daemon
 
@@ -19,7 +19,7 @@ def deployment(tmp_path, pw_executable, pseudopotential_folder):
     made.stop()
 
 
-def test_campaign_survives_its_worker_and_answers_questions(deployment, tmp_path):
+def test_campaign_survives_its_worker_answers_questions_and_learns_on(deployment, tmp_path):
     pk = deployment.launch(small_config(tmp_path, "demo.yaml"))
     deployment.wait("a pw.x job", lambda: deployment.running_jobs("RedoxPwCalculation") > 0, 180)
     deployment.kill_worker()
@@ -42,12 +42,29 @@ def test_campaign_survives_its_worker_and_answers_questions(deployment, tmp_path
     assert summary["ground_state"] == conclusion["ground_state"]
     assert (tmp_path / "report" / "report.html").stat().st_size > 100_000
 
+    loop = learn_on(deployment, pk, tmp_path)
+    found = deployment.python(
+        f"import json\nfirst, loop = orm.load_node({pk}), orm.load_node({loop})\n"
+        "record = loop.outputs.iterations.iteration_0.get_dict()\n"
+        "fresh = loop.outputs.dataset.n_frames - first.outputs.dataset.n_frames\n"
+        "print(json.dumps([record['labels'], fresh, loop.outputs.model.uuid != first.outputs.model.uuid]))"
+    )
+    labels, fresh, learned = json.loads(found)
+    assert (labels["asked"], labels["failed"], fresh, learned) == (1, 0, 1, True)
+
     again = deployment.launch(small_config(tmp_path, "demo.yaml"))
     deployment.wait("the cached campaign's end", lambda: deployment.is_terminated(again), 300)
     assert deployment.conclusion(again) == conclusion
-    cached = deployment.python(
-        f"campaign = orm.load_node({again})\n"
-        "jobs = [one for one in campaign.called_descendants if isinstance(one, orm.CalcJobNode)]\n"
-        "print(all(job.base.caching.is_created_from_cache for job in jobs), len(jobs))"
-    )
-    assert cached.split()[0] == "True"
+    for process in (again, learn_on(deployment, again, tmp_path)):
+        computed = deployment.python(
+            f"jobs = [one for one in orm.load_node({process}).called_descendants if isinstance(one, orm.CalcJobNode)]\n"
+            "print([job.process_label for job in jobs if not job.base.caching.is_created_from_cache], len(jobs) > 3)"
+        )
+        assert computed.strip() == "[] True"
+
+
+def learn_on(deployment, campaign, folder):
+    """Let a loop of one label go on from a campaign, and return its PK."""
+    loop = deployment.launch(one_label_config(folder, campaign), "active-learning")
+    deployment.wait("the loop's end", lambda: deployment.is_terminated(loop), 600)
+    return loop

@@ -71,7 +71,7 @@ class LoopDraft(ProcessDraft):
         for node in (job, explore):
             end(node)
         settings = {"selection": {"band": BAND, "doubt": DOUBT}}
-        inputs = {"settings": orm.Dict(settings), "loop": orm.Dict(self.state.model_dump(mode="json"))}
+        inputs = {"settings": orm.Dict(settings), "memory": orm.Dict(self.state.memory.model_dump(mode="json"))}
         select = self.process(
             orm.CalcJobNode, "SelectCalculation", self.node, f"select_{self.number}", inputs, "redoxmlp.select"
         )

@@ -131,7 +131,9 @@ class Limits(_Settings):
     """Where a walker has left what the committee knows."""
 
     force_spread: float | None = Field(
-        1.0, gt=0, description="Largest force spread of an atom in eV/Å, the ceiling of the candidate band."
+        1.0,
+        gt=0,
+        description="Largest force spread of an atom in eV/Å; in a loop that of the candidate band, unless given.",
     )
     force_factor: float = Field(
         1.0, gt=0, description="What force spreads are multiplied by before, the calibration of the last iteration."
