@@ -54,10 +54,8 @@ def one_training(start: str, foundation: Path, training: list[Frame], test: list
         folder, changes, job = Path(name), SMALL, {}
         if start == "fine-tuned":
             shutil.copytree(foundation, folder / "foundation")
-            job, changes = (
-                {"foundation": "foundation"},
-                SMALL | {"fine_tuning": {"mode": "naive"}, "learning_rate": FINE_RATE},
-            )
+            job = {"foundation": "foundation"}
+            changes = SMALL | {"fine_tuning": {"mode": "naive"}, "learning_rate": FINE_RATE}
         train(folder, training, settings_for(len(training), steps, seeds=[1], **changes), **job)
         result = judge(folder / "model", test)
     sys.stdout.write(f"{start}, {len(training)} frames: {result['force_mae_ev_per_angstrom']:.4f} eV/Å\n")
