@@ -30,8 +30,11 @@ RESULTS = CHECKOUT / "benchmarks" / "results" / "redox_awareness.json"
 FIGURE = CHECKOUT / "docs" / "images" / "redox-awareness.png"
 CURVE = ("species", "none")
 OTHERS = ("embedding", "species+spin", "embedding+spin")
-NETWORK = {"max_L": 1, "num_channels": 32, "max_ell": 3, "correlation": 3}
-LEARNING_RATE = 0.04
+TRAINING: dict[str, Any] = {
+    "architecture": {"num_channels": 32, "max_L": 0, "max_ell": 3, "correlation": 3, "r_max": 5.0},
+    "batch_size": 2,
+    "learning_rate": 0.05,
+}
 KEPT = (
     "energy_mae_ev_per_atom", "force_mae_ev_per_angstrom", "force_rmse_ev_per_angstrom", "pattern_recovery",
     "chance_recovery", "n_recovery_frames", "per_species", "per_pattern", "force_calibration", "energy_calibration",
@@ -45,8 +48,7 @@ def one_committee(encoding: str, training: list[Frame], test: list[Frame], argum
         arguments.steps,
         encoding=encoding,
         seeds=list(range(1, arguments.members + 1)),
-        architecture=NETWORK,
-        learning_rate=LEARNING_RATE,
+        **TRAINING,
     )
     with tempfile.TemporaryDirectory() as folder:
         output = train(Path(folder), training, settings)
@@ -83,8 +85,8 @@ def main() -> None:
     """Train, judge, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--members", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--sizes", type=int, nargs="*", default=[40, 120])
     parser.add_argument("--others", nargs="*", default=[], choices=OTHERS)
     arguments = parser.parse_args()
@@ -101,8 +103,7 @@ def main() -> None:
         "n_frames": len(frames),
         "n_members": arguments.members,
         "gradient_steps": arguments.steps,
-        "learning_rate": LEARNING_RATE,
-        "architecture": NETWORK,
+        "training": TRAINING,
         "training_frames": dict(sorted(Counter(pattern_names(training)).items())),
         "test_frames": dict(sorted(Counter(pattern_names(test)).items())),
         "committees": rows,
