@@ -95,10 +95,9 @@ def set_runners(
         ExplorationSettings.model_validate({**settings["explore"], "limits": stopping}).model_dump(mode="json")
     )
     builder.explore.job.metadata.options = exploring
-    builder.explore.max_iterations = orm.Int(settings["max_restarts"] + 1)
-    builder.select.code = code
-    builder.select.settings = orm.Dict(selecting.model_dump(mode="json"))
-    builder.select.metadata.options = exploring
+    builder.select.job.code = code
+    builder.select.job.settings = orm.Dict(selecting.model_dump(mode="json"))
+    builder.select.job.metadata.options = exploring
     builder.train = inputs_of(
         TrainWorkChain,
         code,
@@ -107,5 +106,7 @@ def set_runners(
         options=options.get("training"),
         **start,
     )
-    builder.evaluate.code = code
-    builder.evaluate.metadata.options = training
+    builder.evaluate.job.code = code
+    builder.evaluate.job.metadata.options = training
+    for part in ("explore", "select", "evaluate"):
+        builder[part].max_iterations = orm.Int(settings["max_restarts"] + 1)

@@ -11,17 +11,17 @@ from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
-from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import validate_fields
-from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
+from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 __all__ = ("declare_loop_inputs", "declare_loop_outputs")
@@ -128,9 +128,9 @@ def _expose_parts(spec: WorkChainSpec) -> None:
         namespace_options={"help": "Exploration; its seed and the calibration of its limit change every iteration."},
     )
     spec.expose_inputs(
-        SelectCalculation,
+        SelectBaseWorkChain,
         namespace="select",
-        exclude=("frames", "model", "dataset", "structures", "chemistry", "memory"),
+        exclude=[f"job.{name}" for name in ("frames", "model", "dataset", "structures", "chemistry", "memory")],
         namespace_options={"help": "Selection of what is labelled."},
     )
     spec.expose_inputs(
@@ -143,9 +143,9 @@ def _expose_parts(spec: WorkChainSpec) -> None:
         TrainWorkChain, namespace="train", exclude=("job.dataset",), namespace_options={"help": "Training."}
     )
     spec.expose_inputs(
-        EvaluateCalculation,
+        EvaluateBaseWorkChain,
         namespace="evaluate",
-        exclude=("dataset", "model", "allowed_states", "max_patterns"),
+        exclude=[f"job.{name}" for name in ("dataset", "model", "allowed_states", "max_patterns")],
         namespace_options={"help": "Judgement of the potential on labels that it had not seen."},
     )
 

@@ -40,5 +40,5 @@ def set_runners(
             **nodes,
         )
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-    builder.evaluate.code = runner_code
-    builder.evaluate.metadata.options = merged(one_process, options or {})
+    builder.evaluate.job.code = runner_code
+    builder.evaluate.job.metadata.options = merged(one_process, options or {})

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
@@ -20,6 +20,7 @@ from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
 from aiida_redoxmlp.workchains.pw_inputs import has_real_wavefunctions, kpoints_for, pseudos_and_cutoffs
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("LabelWorkChain", "Task")
 
@@ -40,7 +41,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     return sentence
 
 
-class LabelWorkChain(WorkChain):
+class LabelWorkChain(SubmittingOnceWorkChain):
     """Label a structure with DFT+U: a single point or a relaxation, every ionic step a frame.
 
     Landing on another pattern than the wanted one leads to a retry with stronger seeds; after the last attempt what

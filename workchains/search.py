@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, append_, while_
+from aiida.engine import ProcessBuilder, ToContext, append_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -20,11 +20,12 @@ from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.search_base import SearchBaseWorkChain
 from aiida_redoxmlp.workchains.search_ports import declare_search_inputs, oxidation_states_of
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("SearchWorkChain",)
 
 
-class SearchWorkChain(WorkChain):
+class SearchWorkChain(SubmittingOnceWorkChain):
     """Search the lowest configurations with a committee, check them with DFT and say which is the ground state.
 
     A check that fails leaves its configuration without one; the verdict is made of the others.

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.committees import join_histories, join_trainings
@@ -17,6 +17,7 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.dataset.label_checks import warn_of_labels
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.train_base import TrainBaseWorkChain
 
 __all__ = ("TrainWorkChain",)
@@ -28,7 +29,7 @@ def _validate_members_per_job(node: orm.Int | None, _: Any) -> str | None:
     return None
 
 
-class TrainWorkChain(WorkChain):
+class TrainWorkChain(SubmittingOnceWorkChain):
     """Train the members of a committee in parallel jobs that survive their wall time, and join them.
 
     What a member becomes depends on its seed alone, not on the job that it is trained in or how often it was stopped.

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 CHECKOUT = Path(__file__).parents[2]
@@ -161,6 +162,17 @@ class Deployment:
         assert pids
         for pid in pids:
             os.kill(int(pid), signal.SIGKILL)
+
+    def kill_daemon(self) -> None:
+        """Kill all of the daemon, workers and broker too, without letting it say goodbye, and start it again."""
+        number = self.python(
+            "from aiida.engine.daemon.client import get_daemon_client as c\nprint(c().get_daemon_pid())"
+        )
+        daemon = psutil.Process(int(number))
+        for process in (daemon, *daemon.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.run("verdi", "daemon", "start", "1")
 
 
 def small_config(folder: Path, example: str, **changes: Any) -> Path:

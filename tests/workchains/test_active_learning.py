@@ -16,7 +16,6 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 from plumpy import ProcessState
 
 from aiida_redoxmlp.active_learning.records import LoopState
-from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
@@ -24,6 +23,7 @@ from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 EXIT = ActiveLearningWorkChain.exit_codes
@@ -339,9 +339,9 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     assert process.inspect_exploration() is None
     process.run_selection()
     kind, inputs, node = submitted[-1]
-    assert kind is SelectCalculation
+    assert kind is SelectBaseWorkChain
     assert kind.spec().inputs.validate(inputs) is None
-    assert inputs["settings"]["selection"]["n_labels"] == 2
+    assert inputs["job"]["settings"]["selection"]["n_labels"] == 2
     process.ctx.select = selected(
         process, node, demo_structure, n_requests=3, warnings=["The committee has collapsed: all members are the same."]
     )
@@ -356,7 +356,7 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     training, evaluation = submitted[-2:]
     assert training[1]["job"]["foundation"].uuid == process.inputs.model.uuid
     assert training[1]["job"]["settings"]["fine_tuning"]["mode"] == "naive"
-    assert evaluation[1]["dataset"].n_frames == 2
+    assert evaluation[1]["job"]["dataset"].n_frames == 2
     process.ctx.train, process.ctx.evaluate = trained(training[2], saved_model), evaluated(evaluation[2], 0.03)
     assert process.inspect_training() is None
     assert process.end_iteration() is None
