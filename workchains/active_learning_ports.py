@@ -8,6 +8,8 @@ from aiida import orm
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
+from aiida_redoxmlp.active_learning.exploration.ion_hops import hops_by_structure
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
@@ -16,7 +18,9 @@ from aiida_redoxmlp.calculations.search import validate_fields
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
@@ -51,12 +55,31 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
                 f"There is no pseudopotential for {', '.join(missing)} of the structure {name!r}; give one an element "
                 "in `label.pseudos`."
             )
+    return _why_no_hops(inputs) or _why_no_frames(inputs)
+
+
+def _why_no_frames(inputs: Any) -> str | None:
+    """Return why an earlier loop cannot go on, or None."""
     earlier = LoopState.model_validate(inputs["loop"].get_dict()).iterations if "loop" in inputs else ()
     if earlier and earlier[-1].n_frames and "dataset" not in inputs:
         return (
             f"The earlier loop labelled {earlier[-1].n_frames} frames, but there is no dataset; give its output "
             "`dataset` as well."
         )
+    return None
+
+
+def _why_no_hops(inputs: Any) -> str | None:
+    """Return why ions that are to hop cannot, or None."""
+    if "explore" not in inputs or "settings" not in inputs["explore"]["job"]:
+        return None  # the ports report what is missing
+    settings = ExplorationSettings.model_validate(inputs["explore"]["job"]["settings"].get_dict()).ion_hops
+    if settings is not None:
+        structures = {name: Configuration.from_ase(one.get_ase()) for name, one in inputs["structures"].items()}
+        try:
+            hops_by_structure(structures, settings)
+        except InputError as error:
+            return str(error)
     return None
 
 

@@ -13,7 +13,8 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.hp import mesh_of
 from aiida_redoxmlp.workchains.hp_base import HpBaseWorkChain
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.job_options import job_options
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("HpWorkChain",)
@@ -142,10 +143,7 @@ class HpWorkChain(SubmittingOnceWorkChain):
         builder.hp.hp.qpoints = qpoints
         if parent_scf is not None:
             builder.hp.hp.parent_scf = parent_scf
-        builder.hp.hp.metadata.options = merged(
-            {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": bool(code.with_mpi)},
-            merged(settings["options"], options or {}),
-        )
+        builder.hp.hp.metadata.options = job_options({"withmpi": bool(code.with_mpi)}, settings["options"], options)
         builder.parallelize = orm.Dict(settings["parallelize"])
         builder.max_concurrent = orm.Int(settings["max_concurrent"])
         return cast("ProcessBuilder", builder)

@@ -17,6 +17,7 @@ from aiida_redoxmlp.calculations.structures import compare_with_wanted, seed_str
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
 from aiida_redoxmlp.workchains.pw_inputs import has_real_wavefunctions, kpoints_for, pseudos_and_cutoffs
@@ -149,10 +150,7 @@ class LabelWorkChain(SubmittingOnceWorkChain):
             builder.pattern = orm.List(pattern)
         builder.pw.pw.code = code
         builder.pw.pw.parameters = orm.Dict(_with_task(parameters, task, settings))
-        builder.pw.pw.metadata.options = merged(
-            {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": bool(code.with_mpi)},
-            merged(settings["options"], options or {}),
-        )
+        builder.pw.pw.metadata.options = job_options({"withmpi": bool(code.with_mpi)}, settings["options"], options)
         builder.pw.accept_partial_relaxation = orm.Bool(settings["accept_partial_relaxation"])
         builder.pw.kpoints = kpoints_for(structure, settings["kpoints_distance"])
         if has_real_wavefunctions(structure, builder.pw.kpoints):

@@ -15,9 +15,10 @@ from aiida_redoxmlp.calculations.configurations import place_configuration, want
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.search.settings import SearchSettings, SpaceSettings
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 from aiida_redoxmlp.workchains.search_base import SearchBaseWorkChain
 from aiida_redoxmlp.workchains.search_ports import declare_search_inputs, oxidation_states_of
 from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
@@ -103,8 +104,7 @@ class SearchWorkChain(SubmittingOnceWorkChain):
         builder.search.clean_workdir = orm.Bool(content["clean_workdir"])
         builder.search.job.code = code
         builder.search.job.settings = orm.Dict(settings)
-        one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-        builder.search.job.metadata.options = merged(one_process, options or {})
+        builder.search.job.metadata.options = job_options(options)
         if pw_code is not None and content["n_check"] > 0:
             builder.check = inputs_of(
                 LabelWorkChain,

@@ -16,7 +16,8 @@ from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.dataset.label_checks import warn_of_labels
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.job_options import job_options
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.train_base import TrainBaseWorkChain
 
@@ -109,8 +110,7 @@ class TrainWorkChain(SubmittingOnceWorkChain):
         builder.job.settings = orm.Dict(training.model_dump(mode="json"))
         builder.job.validation_fraction = orm.Float(content["validation_fraction"])
         builder.job.include_ambiguous = orm.Bool(content["include_ambiguous"])
-        one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-        builder.job.metadata.options = merged(one_process, options or {})
+        builder.job.metadata.options = job_options(options)
         if (watch := content["divergence"]) is not None:
             limits = {key: watch[key] for key in ("maximum_growth", "patience")}
             monitor = {

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from aiida_redoxmlp.active_learning.stopping import Budget
+from aiida_redoxmlp.workchains.job_options import cores_of
 
 __all__ = ("PlannedJobs", "plan_of", "plan_sentences", "plan_table")
 
@@ -112,8 +113,7 @@ def _beginning(builder: Any) -> str:
 def _planned(stage: str, count: int, options: Any) -> PlannedJobs:
     resources = dict(options.get("resources", {}))
     nodes = int(resources.get("num_machines", 1))
-    cores = nodes * int(resources.get("num_mpiprocs_per_machine", 1)) * int(resources.get("num_cores_per_mpiproc", 1))
     asked = [str(options[key]) for key in ("queue_name", "account", "qos") if options.get(key)]
     if "--gres=" in (commands := options.get("custom_scheduler_commands") or ""):
         asked.append(commands.partition("--gres=")[2].split()[0])
-    return PlannedJobs(stage, count, nodes, cores, ", ".join(asked), options.get("max_wallclock_seconds"))
+    return PlannedJobs(stage, count, nodes, cores_of(resources), ", ".join(asked), options.get("max_wallclock_seconds"))

@@ -431,5 +431,12 @@ def test_a_structure_whose_charges_never_close_is_refused_by_name(build, demo_st
     assert "The structure 'half': No allowed states" in str(ports.validate(ports.pre_process(builder._inputs(True))))
 
 
+def test_ions_that_cannot_hop_are_refused_before_anything_is_labelled(build):
+    builder = build(overrides={"explore": {"ion_hops": {"element": "Na"}}})
+    ports = ActiveLearningWorkChain.spec().inputs
+    refused = str(ports.validate(ports.pre_process(builder._inputs(True))))
+    assert "No structure has Na with a vacant site within 4 Å; give ion_hops.sites" in refused
+
+
 def test_it_loads_by_entry_point():
     assert WorkflowFactory("redoxmlp.active_learning") is ActiveLearningWorkChain
