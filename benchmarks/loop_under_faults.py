@@ -94,7 +94,7 @@ print(json.dumps({{
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Settings of the loop, laid over those of the protocol."""
     return {
-        "max_concurrent": 2,
+        "max_concurrent": 4,
         "budget": {"iterations": arguments.iterations},
         "rules": dict.fromkeys(("force_mae", "pattern_recovery", "uncertain_fraction")),
         "select": {
