@@ -94,7 +94,7 @@ print(json.dumps({{
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Settings of the loop, laid over those of the protocol."""
     return {
-        "max_concurrent": 2,
+        "max_concurrent": 4,
         "budget": {"iterations": arguments.iterations},
         "rules": dict.fromkeys(("force_mae", "pattern_recovery", "uncertain_fraction")),
         "select": {
@@ -202,13 +202,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="decides which faults are made, and when")
     parser.add_argument("--interval", type=float, default=75.0, help="seconds between faults, on average")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds that a node or slurmctld is away")
-    parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which a loop is given up")
-    parser.add_argument("--iterations", type=int, default=4)
-    parser.add_argument("--labels", type=int, default=8, help="labels of an iteration")
-    parser.add_argument("--pool", type=int, default=120, help="frames in the pool")
-    parser.add_argument("--first", type=int, default=8, help="labels that the loop begins with")
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=15.0, help="time of a label and of an exploration")
+    parser.add_argument("--limit", type=float, default=5400.0, help="seconds after which a loop is given up")
+    parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--labels", type=int, default=6, help="labels of an iteration")
+    parser.add_argument("--pool", type=int, default=48, help="frames in the pool")
+    parser.add_argument("--first", type=int, default=6, help="labels that the loop begins with")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=10.0, help="time of a label and of an exploration")
     arguments = parser.parse_args()
     if arguments.quick:
         short = {"interval": 8.0, "outage": 15.0, "iterations": 1, "labels": 4, "pool": 16, "first": 4, "epochs": 10}
