@@ -90,7 +90,7 @@ class LabelWorkChain(SubmittingOnceWorkChain):
         spec.output("verdict", valid_type=orm.Dict, help="Wanted pattern, pattern found, how sure.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="Final structure of a relaxation.")
         spec.output("parameters", valid_type=orm.Dict, help="pw.x's output parameters of the last attempt.")
-        spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}).")
+        spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}): {reason}")
         spec.exit_code(
             310,
             "ERROR_NO_OCCUPATIONS",
@@ -212,7 +212,9 @@ class LabelWorkChain(SubmittingOnceWorkChain):
         """The exit code of an attempt that gave no label, or None."""
         if not node.is_finished_ok:
             failed: ExitCode = self.exit_codes.ERROR_PW_FAILED
-            return failed.format(status=node.exit_status)
+            jobs = [one for one in node.called_descendants if isinstance(one, orm.CalcJobNode)]
+            last = max(jobs, key=lambda job: job.pk or 0, default=node)
+            return failed.format(status=node.exit_status, reason=last.exit_message or "nobody says why.")
         if "oxidation_states" not in node.outputs or "frames" not in node.outputs:
             blank: ExitCode = self.exit_codes.ERROR_NO_OCCUPATIONS
             return blank

@@ -71,6 +71,12 @@ class RunnerCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(303, "ERROR_NO_GPU", message="The job found no GPU: {reason}", invalidates_cache=True)
+        spec.exit_code(
+            304,
+            "ERROR_DISK_FULL",
+            message="The disk or the quota of the computer is full ({reason}); free space there and start again.",
+            invalidates_cache=True,
+        )
         spec.exit_code(320, "ERROR_TOO_LARGE", message="Memory ran out: {reason}", invalidates_cache=True)
         for status, name, message in _STOPPED:
             spec.exit_code(status, name, message=message, invalidates_cache=True)

@@ -11,7 +11,13 @@ from pydantic import BaseModel, ValidationError
 
 from aiida_redoxmlp.calculations.runner import STDERR_FILE
 from aiida_redoxmlp.errors import explain
-from aiida_redoxmlp.runners.command import SAYS_INTERRUPTED, SAYS_NO_GPU, SAYS_OUT_OF_MEMORY, SAYS_REFUSED
+from aiida_redoxmlp.runners.command import (
+    SAYS_DISK_FULL,
+    SAYS_INTERRUPTED,
+    SAYS_NO_GPU,
+    SAYS_OUT_OF_MEMORY,
+    SAYS_REFUSED,
+)
 from aiida_redoxmlp.runners.jobs import OUTPUT_FILE
 
 __all__ = ("RunnerParser",)
@@ -58,6 +64,7 @@ class RunnerParser(Parser):
             (SAYS_OUT_OF_MEMORY, "ERROR_TOO_LARGE"),
             (SAYS_REFUSED, "ERROR_INPUT_REFUSED"),
             (SAYS_NO_GPU, "ERROR_NO_GPU"),
+            (SAYS_DISK_FULL, "ERROR_DISK_FULL"),
         ):
             if last.startswith(words):
                 return self.exit(label, last.removeprefix(words))

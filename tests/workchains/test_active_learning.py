@@ -271,11 +271,12 @@ def test_exploration_changes_its_seed_and_its_limit_with_the_iteration(learning,
     assert set(inputs["job"]["structures"]) == {"half"}
 
 
-def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted):
+@pytest.mark.parametrize("n_frames", [0, 1])
+def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted, n_frames):
     process = learning()
     process.begin_iteration()
     process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2], n_frames=1, n_steps=0)
+    process.ctx.explore = explored(submitted[-1][2], n_frames=n_frames, n_steps=0)
     assert process.inspect_exploration() is None
     assert not process.has_explored()
     process.prepare_labels()
@@ -371,6 +372,50 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     process.results()
     assert process.outputs["conclusion"]["status"] == "converged"
     assert process.outputs["model"].uuid != process.inputs.model.uuid
+
+
+DISK_FULL = "The disk or the quota of the computer is full (No space left on device); free space there and start again."
+
+
+def selecting(learning, submitted):
+    """Return a loop whose selection runs."""
+    process = learning()
+    process.begin_iteration()
+    process.run_exploration()
+    process.ctx.explore = explored(submitted[-1][2])
+    process.inspect_exploration()
+    process.run_selection()
+    return process
+
+
+def test_a_full_disk_in_a_training_loses_no_label(start, learning, submitted, answer, demo_structure):
+    process = selecting(learning, submitted)
+    before = process.dataset.n_frames
+    process.ctx.select = selected(process, submitted[-1][2], demo_structure)
+    process.inspect_selection()
+    process.prepare_labels()
+    process.run_labels()
+    answer(submitted[-1][2], submitted[-1][1]["structure"], [2, 3])
+    process.judge_answers()
+    process.run_training()
+    process.ctx.train = finished(submitted[-2][2], 300, DISK_FULL)
+    process.ctx.evaluate = None
+    code = process.inspect_training()
+    assert code.status == EXIT.ERROR_TRAINING_FAILED.status
+    assert DISK_FULL in process.outputs["conclusion"]["sentence"]
+    assert process.outputs["dataset"].n_frames == before + 1
+    assert process.outputs["model"].uuid == process.inputs.model.uuid
+    previous = ended_with({name: process.outputs[name] for name in ("loop", "dataset", "model")})
+    again = start(previous=previous)
+    assert (again.ctx.number, again.goes_on()) == (1, True)
+
+
+def test_a_full_disk_in_a_selection_ends_the_loop_with_what_there_is(learning, submitted):
+    process = selecting(learning, submitted)
+    process.ctx.select = finished(submitted[-1][2], 300, DISK_FULL)
+    code = process.inspect_selection()
+    assert (code.status, DISK_FULL in code.message) == (EXIT.ERROR_SELECTION_FAILED.status, True)
+    assert {"dataset", "model", "loop", "conclusion"} <= set(process.outputs)
 
 
 def test_nothing_to_ask_pauses_the_loop(learning, submitted, demo_structure):
