@@ -64,7 +64,11 @@ def plan_table(builder: Any) -> Table:
     """Return a line for every kind of job."""
     table = Table(title="jobs of an iteration", title_justify="left")
     for heading in ("stage", "jobs", "nodes a job", "cores a job", "asks for", "wall time / h", "core-hours at most"):
-        table.add_column(heading, justify="left" if heading in ("stage", "asks for") else "right")
+        table.add_column(
+            heading,
+            justify="left" if heading in ("stage", "asks for") else "right",
+            min_width=len("exploration") if heading == "stage" else None,
+        )
     for one in plan_of(builder):
         hours = one.most_core_hours
         table.add_row(

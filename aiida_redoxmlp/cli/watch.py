@@ -37,9 +37,13 @@ def watch(node: orm.ProcessNode, console: Console) -> None:
     """Print a line for every job or work chain that starts, pauses or ends, until ``node`` is terminated."""
     started = time.monotonic()
     seen: dict[str, str] = {}
+    over: set[str] = set()  # looking at these again would take processor time from the jobs
 
     def show() -> None:
-        for depth, label, called in walk(node):
+        ended = set()
+        for depth, label, called in walk(node, without=over):
+            if called.is_terminated:
+                ended.add(called.uuid)
             if not isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
                 continue
             phase = describe(called) if called.is_terminated or called.paused else "running"
@@ -51,6 +55,7 @@ def watch(node: orm.ProcessNode, console: Console) -> None:
                     f"{elapsed:7.0f} s  {name:<28} {called.process_label}<{called.pk}> {phase}",
                     highlight=False,
                 )
+        over.update(ended)
 
     while not node.is_terminated:
         show()

@@ -15,7 +15,7 @@ from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("ensure_code", "ensure_computer", "render")
 
-_POLL_SECONDS = 2.0  # Every look at the jobs takes processor time from them: they are on the daemon's machine.
+_POLL_SECONDS = 1.0  # A look at the jobs takes hundredths of a second of the processors that they run on.
 _OPTIONAL_TEXTS = ("description", "prepend_text", "append_text")
 
 
