@@ -1,9 +1,9 @@
 """How many labels does fine-tuning from a related potential save?
 
-Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A redox-unaware
-potential of Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-
-aware potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model,
-with about the same number of gradient steps, and judged on the same trajectories held out. Writes
+Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A potential of
+Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-aware
+potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model, with
+about the same number of gradient steps, and judged on the same trajectories held out. Writes
 ``results/fine_tuning.json``, a table of it and ``docs/images/fine-tuning.png``.
 """
 
@@ -88,9 +88,10 @@ def main() -> None:
     """Train the foundation model, then both curves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--foundation-steps", type=int, default=2400)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[8, 16, 32, 56, 96])
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--foundation-steps", type=int, default=4000)
+    parser.add_argument("--foundation", choices=("species", "none"), default="species", help="its encoding")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[14, 28, 56, 100])
     arguments = parser.parse_args()
     frames = closed_frames()
     training, test = split([frame for frame in frames if lithium_content(frame) != 0.5])
@@ -98,7 +99,9 @@ def main() -> None:
     sizes = sorted({size for size in arguments.sizes if size < len(training)} | {len(training)})
     subsets = nested_subsets(training, sizes)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
-        settings = settings_for(len(known), arguments.foundation_steps, encoding="none", seeds=[1], **SMALL)
+        settings = settings_for(
+            len(known), arguments.foundation_steps, encoding=arguments.foundation, seeds=[1], **SMALL
+        )
         train(Path(folder), known, settings)
         tasks = [(start, size) for size in reversed(sizes) for start in STARTS]
         run = [
@@ -108,6 +111,7 @@ def main() -> None:
         rows = sorted((one.result() for one in run), key=lambda row: (row["start"], row["n_training"]))
     needed = frames_needed(rows)
     result = {
+        "foundation_encoding": arguments.foundation,
         "n_foundation_frames": len(known),
         "n_training_frames": len(training),
         "n_test_frames": len(test),
