@@ -1,9 +1,9 @@
 """How many labels does fine-tuning from a related potential save?
 
-Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A redox-unaware
-potential of Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-
-aware potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model,
-with about the same number of gradient steps, and judged on the same trajectories held out. Writes
+Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A potential of
+Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-aware
+potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model, with
+about the same number of gradient steps, and judged on the same trajectories held out. Writes
 ``results/fine_tuning.json``, a table of it and ``docs/images/fine-tuning.png``.
 """
 
@@ -20,7 +20,17 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train, write_table
+from training_runs import (
+    SMALL,
+    closed_frames,
+    judge,
+    plot_force_errors,
+    plot_style,
+    settings_for,
+    split,
+    train,
+    write_table,
+)
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.subsets import nested_subsets
@@ -29,6 +39,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "fine_tuning.json"
 FIGURE = CHECKOUT / "docs" / "images" / "fine-tuning.png"
 STARTS = ("from scratch", "fine-tuned")
+FINE_RATE = 0.01
 
 
 def lithium_content(frame: Frame) -> float:
@@ -40,10 +51,11 @@ def lithium_content(frame: Frame) -> float:
 def one_training(start: str, foundation: Path, training: list[Frame], test: list[Frame], steps: int) -> dict[str, Any]:
     """Train one potential and judge it."""
     with tempfile.TemporaryDirectory() as name:
-        folder, job, changes = Path(name), {}, {}
+        folder, changes, job = Path(name), SMALL, {}
         if start == "fine-tuned":
             shutil.copytree(foundation, folder / "foundation")
-            job, changes = {"foundation": "foundation"}, {"fine_tuning": {"mode": "naive"}, "learning_rate": 0.003}
+            job = {"foundation": "foundation"}
+            changes = SMALL | {"fine_tuning": {"mode": "naive"}, "learning_rate": FINE_RATE}
         train(folder, training, settings_for(len(training), steps, seeds=[1], **changes), **job)
         result = judge(folder / "model", test)
     sys.stdout.write(f"{start}, {len(training)} frames: {result['force_mae_ev_per_angstrom']:.4f} eV/Å\n")
@@ -78,7 +90,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--foundation-steps", type=int, default=4000)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[8, 16, 32, 64])
+    parser.add_argument("--foundation", choices=("species", "none"), default="species", help="its encoding")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[14, 28, 56, 100])
     arguments = parser.parse_args()
     frames = closed_frames()
     training, test = split([frame for frame in frames if lithium_content(frame) != 0.5])
@@ -86,7 +99,9 @@ def main() -> None:
     sizes = sorted({size for size in arguments.sizes if size < len(training)} | {len(training)})
     subsets = nested_subsets(training, sizes)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.processes) as pool:
-        settings = settings_for(len(known), arguments.foundation_steps, encoding="none", seeds=[1])
+        settings = settings_for(
+            len(known), arguments.foundation_steps, encoding=arguments.foundation, seeds=[1], **SMALL
+        )
         train(Path(folder), known, settings)
         tasks = [(start, size) for size in reversed(sizes) for start in STARTS]
         run = [
@@ -96,6 +111,7 @@ def main() -> None:
         rows = sorted((one.result() for one in run), key=lambda row: (row["start"], row["n_training"]))
     needed = frames_needed(rows)
     result = {
+        "foundation_encoding": arguments.foundation,
         "n_foundation_frames": len(known),
         "n_training_frames": len(training),
         "n_test_frames": len(test),

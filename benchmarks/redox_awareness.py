@@ -3,7 +3,7 @@
 Run it from a checkout, in its environment: ``python benchmarks/redox_awareness.py [--processes N]``. Frames of
 ``benchmarks/data/limnpo4.npz`` are held out by trajectory and pattern; committees are trained on nested subsets of the
 rest with about the same number of gradient steps, redox-aware (``species``) and redox-unaware (``none``), and on all of
-it with the other encodings. Every geometry held out is judged with all its charge-balanced patterns. Writes
+it with the encodings of ``--others``. Every geometry held out is judged with all its charge-balanced patterns. Writes
 ``results/redox_awareness.json``, a table of it and ``docs/images/redox-awareness.png``.
 """
 
@@ -30,6 +30,11 @@ RESULTS = CHECKOUT / "benchmarks" / "results" / "redox_awareness.json"
 FIGURE = CHECKOUT / "docs" / "images" / "redox-awareness.png"
 CURVE = ("species", "none")
 OTHERS = ("embedding", "species+spin", "embedding+spin")
+TRAINING: dict[str, Any] = {
+    "architecture": {"num_channels": 32, "max_L": 0, "max_ell": 3, "correlation": 3, "r_max": 5.0},
+    "batch_size": 2,
+    "learning_rate": 0.05,
+}
 KEPT = (
     "energy_mae_ev_per_atom", "force_mae_ev_per_angstrom", "force_rmse_ev_per_angstrom", "pattern_recovery",
     "chance_recovery", "n_recovery_frames", "per_species", "per_pattern", "force_calibration", "energy_calibration",
@@ -39,7 +44,11 @@ KEPT = (
 def one_committee(encoding: str, training: list[Frame], test: list[Frame], arguments: Any) -> dict[str, Any]:
     """Train and judge one committee."""
     settings = settings_for(
-        len(training), arguments.steps, encoding=encoding, seeds=list(range(1, arguments.members + 1))
+        len(training),
+        arguments.steps,
+        encoding=encoding,
+        seeds=list(range(1, arguments.members + 1)),
+        **TRAINING,
     )
     with tempfile.TemporaryDirectory() as folder:
         output = train(Path(folder), training, settings)
@@ -78,14 +87,15 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[25, 50, 100, 200])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[40, 120])
+    parser.add_argument("--others", nargs="*", default=[], choices=OTHERS)
     arguments = parser.parse_args()
     frames = closed_frames()
     training, test = split(frames)
     sizes = sorted({size for size in arguments.sizes if size < len(training)} | {len(training)})
     subsets = nested_subsets(training, sizes)
     tasks = [(encoding, size) for size in reversed(sizes) for encoding in CURVE]
-    tasks += [(encoding, sizes[-1]) for encoding in OTHERS]
+    tasks += [(encoding, sizes[-1]) for encoding in arguments.others]
     with ThreadPoolExecutor(arguments.processes) as pool:
         rows = list(pool.map(lambda task: one_committee(task[0], list(subsets[task[1]]), test, arguments), tasks))
     rows.sort(key=lambda row: row["n_training"])
@@ -93,6 +103,7 @@ def main() -> None:
         "n_frames": len(frames),
         "n_members": arguments.members,
         "gradient_steps": arguments.steps,
+        "training": TRAINING,
         "training_frames": dict(sorted(Counter(pattern_names(training)).items())),
         "test_frames": dict(sorted(Counter(pattern_names(test)).items())),
         "committees": rows,

@@ -26,6 +26,7 @@ from aiida_redoxmlp.runners.jobs import INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE, 
 
 __all__ = (
     "DATASET",
+    "SMALL",
     "closed_frames",
     "epochs_of",
     "how_states_are_read",
@@ -44,6 +45,12 @@ DATASET = Path(__file__).resolve().parent / "data" / "limnpo4.npz"
 ALLOWED_STATES = {"Mn": [2, 3]}
 BATCH_SIZE = 4
 HELD_OUT = 0.25
+SMALL: dict[str, Any] = {
+    "architecture": {"num_channels": 32, "max_L": 0, "r_max": 4.5, "radial_mlp": (16, 16)},
+    "batch_size": 2,
+    "learning_rate": 0.05,
+}
+"""Settings of a small network that learns in about a thousand steps, for comparisons that need many trainings."""
 
 
 def closed_frames(dataset: Path = DATASET) -> list[Frame]:
@@ -75,8 +82,9 @@ def split(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
 
 def settings_for(n_frames: int, n_steps: int, **changes: Any) -> TrainingSettings:
     """Settings with about the same number of gradient steps, whatever the number of frames."""
-    epochs = max(1, round(n_steps * BATCH_SIZE / n_frames))
-    fixed = {"max_epochs": epochs, "patience": epochs, "batch_size": BATCH_SIZE, "dtype": "float32", "device": "cpu"}
+    batch_size = changes.get("batch_size", BATCH_SIZE)
+    epochs = max(1, round(n_steps * batch_size / n_frames))
+    fixed = {"max_epochs": epochs, "patience": epochs, "batch_size": batch_size, "dtype": "float32", "device": "cpu"}
     return TrainingSettings.model_validate(fixed | changes)
 
 

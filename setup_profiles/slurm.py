@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from steps.checkout import Checkout
@@ -18,24 +19,27 @@ from steps.slurm_cluster import SlurmCluster
 
 __all__ = ("main",)
 
+_ACTIONS: dict[str, Callable[[SlurmCluster], str]] = {
+    "up": SlurmCluster.up,
+    "down": SlurmCluster.down,
+    "install": SlurmCluster.install,
+    "stop-controller": SlurmCluster.stop_controller,
+    "start-controller": SlurmCluster.start_controller,
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="slurm.py", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "install"))
+    parser.add_argument("command", choices=(*_ACTIONS, "status"))
     parser.add_argument("--folder", type=Path, default=Checkout.of_this_file().slurm, help="default: %(default)s")
     parsed = parser.parse_args(arguments)
     cluster = SlurmCluster(parsed.folder)
     if parsed.command == "status":
         sys.stdout.write(f"{cluster.describe()}\n")
         return 0 if cluster.is_up() else 1
-    actions: dict[str, Callable[[], str]] = {
-        "up": cluster.up,
-        "down": cluster.down,
-        "install": cluster.install,
-    }
     try:
-        Progress(1).step(f"one-machine SLURM {parsed.command}", actions[parsed.command])
+        Progress(1).step(f"one-machine SLURM {parsed.command}", partial(_ACTIONS[parsed.command], cluster))
     except StepError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

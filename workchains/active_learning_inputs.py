@@ -14,14 +14,13 @@ from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.runners.select_job import SelectSettings
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import merged
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 __all__ = ("outputs_of_previous", "set_labels", "set_loop", "set_runners", "widest_structure")
-
-_ONE_PROCESS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 
 def widest_structure(structures: Mapping[str, HubbardStructureData]) -> HubbardStructureData:
@@ -88,17 +87,16 @@ def set_runners(
     selecting = SelectSettings.model_validate(settings["select"])
     # No further than what is selected from: frames beyond the ceiling of the band are never labelled.
     stopping = {"force_spread": selecting.selection.band.ceiling, **settings["explore"].get("limits", {})}
-    exploring = merged(_ONE_PROCESS, options.get("exploration") or {})
-    training = merged(_ONE_PROCESS, options.get("training") or {})
+    exploring = job_options(options.get("exploration"))
+    training = job_options(options.get("training"))
     builder.explore.job.code = code
     builder.explore.job.settings = orm.Dict(
         ExplorationSettings.model_validate({**settings["explore"], "limits": stopping}).model_dump(mode="json")
     )
     builder.explore.job.metadata.options = exploring
-    builder.explore.max_iterations = orm.Int(settings["max_restarts"] + 1)
-    builder.select.code = code
-    builder.select.settings = orm.Dict(selecting.model_dump(mode="json"))
-    builder.select.metadata.options = exploring
+    builder.select.job.code = code
+    builder.select.job.settings = orm.Dict(selecting.model_dump(mode="json"))
+    builder.select.job.metadata.options = exploring
     builder.train = inputs_of(
         TrainWorkChain,
         code,
@@ -107,5 +105,7 @@ def set_runners(
         options=options.get("training"),
         **start,
     )
-    builder.evaluate.code = code
-    builder.evaluate.metadata.options = training
+    builder.evaluate.job.code = code
+    builder.evaluate.job.metadata.options = training
+    for part in ("explore", "select", "evaluate"):
+        builder[part].max_iterations = orm.Int(settings["max_restarts"] + 1)

@@ -11,11 +11,11 @@ from aiida_redoxmlp.active_learning.stopping import Budget, labels_left
 from aiida_redoxmlp.calculations.active_learning import judge_labels, remember
 from aiida_redoxmlp.calculations.datasets import merge_datasets
 from aiida_redoxmlp.calculations.neighbourhoods import request_neighbours
-from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.calculations.structures import with_positions
 from aiida_redoxmlp.workchains.active_learning_parts import part_inputs
 from aiida_redoxmlp.workchains.active_learning_record import RecordingSteps
 from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 
 __all__ = ("LabellingSteps",)
 
@@ -30,20 +30,20 @@ class LabellingSteps(RecordingSteps):
 
     def run_selection(self) -> dict[str, Any]:
         """Choose what is labelled, no more than the budget has left."""
-        inputs = part_inputs(self, SelectCalculation, "select")
-        settings, most = inputs.settings.get_dict(), self._most_labels
+        inputs = part_inputs(self, SelectBaseWorkChain, "select")
+        settings, most = inputs.job.settings.get_dict(), self._most_labels
         if most is not None:
             chosen = settings.get("selection", {})
             settings = {**settings, "selection": {**chosen, "n_labels": min(chosen.get("n_labels", most), most)}}
-            inputs.settings = orm.Dict(settings)
-        inputs.frames = {"explored": orm.load_node(self.ctx.frames_pk)}
-        inputs.structures = dict(self.inputs.structures)
-        inputs.model = orm.load_node(self.ctx.model_pk)
-        inputs.chemistry = self.inputs.redox
-        inputs.memory = remember(self.loop_node)
+            inputs.job.settings = orm.Dict(settings)
+        inputs.job.frames = {"explored": orm.load_node(self.ctx.frames_pk)}
+        inputs.job.structures = dict(self.inputs.structures)
+        inputs.job.model = orm.load_node(self.ctx.model_pk)
+        inputs.job.chemistry = self.inputs.redox
+        inputs.job.memory = remember(self.loop_node)
         if self.dataset is not None:
-            inputs.dataset = self.dataset
-        return ToContext(select=self.begin(SelectCalculation, inputs, "select"))
+            inputs.job.dataset = self.dataset
+        return ToContext(select=self.begin(SelectBaseWorkChain, inputs, "select"))
 
     def inspect_selection(self) -> ExitCode | None:
         """Take the requests and say what limits them; a committee without spread is one of these sentences."""

@@ -9,8 +9,9 @@ from aiida.common import AttributeDict
 from aiida.engine import WorkChain
 
 from aiida_redoxmlp.active_learning.records import LoopState
-from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("LoopSteps", "part_inputs")
 
@@ -25,7 +26,7 @@ def part_inputs(process: WorkChain, part: Any, namespace: str) -> AttributeDict:
     return inputs
 
 
-class LoopSteps(WorkChain):
+class LoopSteps(SubmittingOnceWorkChain):
     """The state of a loop, and how its parts begin."""
 
     @property
@@ -68,7 +69,7 @@ class LoopSteps(WorkChain):
 
     def begin_evaluation(self) -> orm.ProcessNode:
         """Judge the potential that asked for the fresh labels by them."""
-        inputs = part_inputs(self, EvaluateCalculation, "evaluate")
-        inputs.dataset = orm.load_node(self.ctx.judged_pk)
-        inputs.model = orm.load_node(self.ctx.model_pk)
-        return self.begin(EvaluateCalculation, inputs, "evaluate")
+        inputs = part_inputs(self, EvaluateBaseWorkChain, "evaluate")
+        inputs.job.dataset = orm.load_node(self.ctx.judged_pk)
+        inputs.job.model = orm.load_node(self.ctx.model_pk)
+        return self.begin(EvaluateBaseWorkChain, inputs, "evaluate")

@@ -8,20 +8,24 @@ from aiida import orm
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
+from aiida_redoxmlp.active_learning.exploration.ion_hops import hops_by_structure
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
-from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import validate_fields
-from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
+from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 __all__ = ("declare_loop_inputs", "declare_loop_outputs")
@@ -51,12 +55,31 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
                 f"There is no pseudopotential for {', '.join(missing)} of the structure {name!r}; give one an element "
                 "in `label.pseudos`."
             )
+    return _why_no_hops(inputs) or _why_no_frames(inputs)
+
+
+def _why_no_frames(inputs: Any) -> str | None:
+    """Return why an earlier loop cannot go on, or None."""
     earlier = LoopState.model_validate(inputs["loop"].get_dict()).iterations if "loop" in inputs else ()
     if earlier and earlier[-1].n_frames and "dataset" not in inputs:
         return (
             f"The earlier loop labelled {earlier[-1].n_frames} frames, but there is no dataset; give its output "
             "`dataset` as well."
         )
+    return None
+
+
+def _why_no_hops(inputs: Any) -> str | None:
+    """Return why ions that are to hop cannot, or None."""
+    if "explore" not in inputs or "settings" not in inputs["explore"]["job"]:
+        return None  # the ports report what is missing
+    settings = ExplorationSettings.model_validate(inputs["explore"]["job"]["settings"].get_dict()).ion_hops
+    if settings is not None:
+        structures = {name: Configuration.from_ase(one.get_ase()) for name, one in inputs["structures"].items()}
+        try:
+            hops_by_structure(structures, settings)
+        except InputError as error:
+            return str(error)
     return None
 
 
@@ -128,9 +151,9 @@ def _expose_parts(spec: WorkChainSpec) -> None:
         namespace_options={"help": "Exploration; its seed and the calibration of its limit change every iteration."},
     )
     spec.expose_inputs(
-        SelectCalculation,
+        SelectBaseWorkChain,
         namespace="select",
-        exclude=("frames", "model", "dataset", "structures", "chemistry", "memory"),
+        exclude=[f"job.{name}" for name in ("frames", "model", "dataset", "structures", "chemistry", "memory")],
         namespace_options={"help": "Selection of what is labelled."},
     )
     spec.expose_inputs(
@@ -143,9 +166,9 @@ def _expose_parts(spec: WorkChainSpec) -> None:
         TrainWorkChain, namespace="train", exclude=("job.dataset",), namespace_options={"help": "Training."}
     )
     spec.expose_inputs(
-        EvaluateCalculation,
+        EvaluateBaseWorkChain,
         namespace="evaluate",
-        exclude=("dataset", "model", "allowed_states", "max_patterns"),
+        exclude=[f"job.{name}" for name in ("dataset", "model", "allowed_states", "max_patterns")],
         namespace_options={"help": "Judgement of the potential on labels that it had not seen."},
     )
 

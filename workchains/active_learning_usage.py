@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from aiida import orm
 
+from aiida_redoxmlp.workchains.job_options import cores_of
+
 __all__ = ("core_hours_of",)
 
 
@@ -20,15 +22,7 @@ def core_hours_of(processes: Iterable[orm.ProcessNode]) -> float:
         for called in (process, *process.called_descendants)
         if isinstance(called, orm.CalcJobNode) and not called.base.caching.is_created_from_cache
     }
-    return sum(_cores(job) * _seconds(job) for job in jobs.values()) / 3600
-
-
-def _cores(job: orm.CalcJobNode) -> int:
-    resources = job.get_option("resources") or {}
-    machines = int(resources.get("num_machines", 1))
-    per_machine = resources.get("num_mpiprocs_per_machine")
-    processes = machines * int(per_machine) if per_machine else int(resources.get("tot_num_mpiprocs", machines))
-    return processes * int(resources.get("num_cores_per_mpiproc") or 1)
+    return sum(cores_of(job.get_option("resources") or {}) * _seconds(job) for job in jobs.values()) / 3600
 
 
 def _seconds(job: orm.CalcJobNode) -> float:

@@ -6,12 +6,11 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.engine import ProcessBuilder, ToContext, append_, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.datasets import merge_datasets, split_dataset
-from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.hubbard_transforms import same_hubbard_for_all
 from aiida_redoxmlp.calculations.structures import list_patterns, with_positions
 from aiida_redoxmlp.data.dataset import DatasetData
@@ -19,18 +18,20 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.campaign_inputs import set_runners
 from aiida_redoxmlp.workchains.campaign_ports import declare_inputs
+from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.search import SearchWorkChain
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 
 __all__ = ("CampaignWorkChain",)
 
 
-class CampaignWorkChain(WorkChain):
+class CampaignWorkChain(SubmittingOnceWorkChain):
     """Compute U and V, label patterns with DFT+U, train a redox-aware committee and a baseline, search, check with DFT.
 
     A potential learns one energy surface, so the labels take one U an element: the mean over its self-consistent
@@ -314,12 +315,11 @@ class CampaignWorkChain(WorkChain):
             "evaluate_aware": self.ctx.train,
             "evaluate_baseline": self.ctx.baseline,
         }.items():
-            inputs = AttributeDict(self.exposed_inputs(EvaluateCalculation, namespace="evaluate"))
-            inputs.dataset = orm.load_node(self.ctx.test_pk)
-            inputs.model = training.outputs.model
-            inputs.allowed_states = states
+            inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, namespace="evaluate"))
+            given = {"dataset": orm.load_node(self.ctx.test_pk), "model": training.outputs.model}
+            inputs.job = {**inputs.job, **given, "allowed_states": states}
             inputs.metadata.call_link_label = name
-            running[name] = self.submit(EvaluateCalculation, **inputs)
+            running[name] = self.submit(EvaluateBaseWorkChain, **inputs)
         search = AttributeDict(self.exposed_inputs(SearchWorkChain, namespace="search"))
         search.structure = self._structure
         search.redox = self.inputs.redox

@@ -7,6 +7,7 @@ from typing import Any
 from aiida import orm
 
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
 from aiida_redoxmlp.workchains.protocols import merged
 from aiida_redoxmlp.workchains.train import TrainWorkChain
@@ -39,6 +40,5 @@ def set_runners(
             options=options,
             **nodes,
         )
-    one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-    builder.evaluate.code = runner_code
-    builder.evaluate.metadata.options = merged(one_process, options or {})
+    builder.evaluate.job.code = runner_code
+    builder.evaluate.job.metadata.options = job_options(options)

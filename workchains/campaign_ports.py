@@ -8,11 +8,11 @@ from aiida import orm
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
-from aiida_redoxmlp.calculations.evaluate import EvaluateCalculation
 from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.hubbard import HubbardWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
@@ -100,7 +100,12 @@ def declare_inputs(spec: WorkChainSpec) -> None:
             TrainWorkChain, namespace=namespace, exclude=("job.dataset",), namespace_options={"help": text}
         )
     spec.inputs.validator = _validate_inputs
-    spec.expose_inputs(EvaluateCalculation, namespace="evaluate", exclude=("dataset", "model", "allowed_states"))
+    spec.expose_inputs(
+        EvaluateBaseWorkChain,
+        namespace="evaluate",
+        exclude=[f"job.{name}" for name in ("dataset", "model", "allowed_states")],
+        namespace_options={"help": "Judgement of both potentials on the frames that are held out."},
+    )
     spec.expose_inputs(
         SearchWorkChain,
         namespace="search",

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, append_, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -20,6 +20,7 @@ from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER, inputs_of
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.trajectory import TrajectoryWorkChain
 from aiida_redoxmlp.workchains.trajectory_ports import why_not_followed
 
@@ -51,7 +52,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     return None
 
 
-class DynamicsWorkChain(WorkChain):
+class DynamicsWorkChain(SubmittingOnceWorkChain):
     """Relax every pattern and run a trajectory from it with each seed of the velocities, as many as allowed at once."""
 
     @classmethod

@@ -8,12 +8,14 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.hp import mesh_of
 from aiida_redoxmlp.workchains.hp_base import HpBaseWorkChain
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.job_options import job_options
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("HpWorkChain",)
 
@@ -53,7 +55,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     return None
 
 
-class HpWorkChain(WorkChain):
+class HpWorkChain(SubmittingOnceWorkChain):
     """Run hp.x whole, or one job an atom, or several jobs an atom that share its wave vectors.
 
     A first run of seconds lists the atoms to perturb. Jobs then run in waves of at most ``max_concurrent``; one that
@@ -141,10 +143,7 @@ class HpWorkChain(WorkChain):
         builder.hp.hp.qpoints = qpoints
         if parent_scf is not None:
             builder.hp.hp.parent_scf = parent_scf
-        builder.hp.hp.metadata.options = merged(
-            {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": bool(code.with_mpi)},
-            merged(settings["options"], options or {}),
-        )
+        builder.hp.hp.metadata.options = job_options({"withmpi": bool(code.with_mpi)}, settings["options"], options)
         builder.parallelize = orm.Dict(settings["parallelize"])
         builder.max_concurrent = orm.Int(settings["max_concurrent"])
         return cast("ProcessBuilder", builder)

@@ -11,6 +11,7 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, p
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.hp import HpCalculation, finished_responses
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("HpBaseWorkChain",)
 
@@ -24,7 +25,7 @@ _EXIT = HpCalculation.exit_codes
 _LAST_FATAL_STATUS = 399
 
 
-class HpBaseWorkChain(BaseRestartWorkChain):
+class HpBaseWorkChain(SubmittingOnceWorkChain, BaseRestartWorkChain):
     """Run hp.x; a run that is stopped goes on with what is left of it.
 
     What is finished shows in the files of the responses: one an atom and wave vector, one an atom. The rest is run part

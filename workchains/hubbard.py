@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -32,6 +32,7 @@ from aiida_redoxmlp.workchains.hubbard_inputs import continued, fill_builder, ti
 from aiida_redoxmlp.workchains.hubbard_ports import declare_inputs, declare_outputs
 from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("HubbardWorkChain",)
 
@@ -39,7 +40,7 @@ _RETRY_STRENGTH = 2.0
 _MIXED = 0.5  # share of the new values once they run in a circle
 
 
-class HubbardWorkChain(WorkChain):
+class HubbardWorkChain(SubmittingOnceWorkChain):
     """Compute U and V by linear response until they agree with those the ground state was computed with.
 
     A cycle is an optional relaxation, an SCF with smearing, a tight SCF (with fixed occupations for an insulator), and

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
@@ -17,9 +17,11 @@ from aiida_redoxmlp.calculations.structures import compare_with_wanted, seed_str
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.oxidation_states import OxidationStatesData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.protocols import load_protocol, merged
 from aiida_redoxmlp.workchains.pw_base import RedoxPwBaseWorkChain
 from aiida_redoxmlp.workchains.pw_inputs import has_real_wavefunctions, kpoints_for, pseudos_and_cutoffs
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("LabelWorkChain", "Task")
 
@@ -40,7 +42,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
     return sentence
 
 
-class LabelWorkChain(WorkChain):
+class LabelWorkChain(SubmittingOnceWorkChain):
     """Label a structure with DFT+U: a single point or a relaxation, every ionic step a frame.
 
     Landing on another pattern than the wanted one leads to a retry with stronger seeds; after the last attempt what
@@ -88,7 +90,7 @@ class LabelWorkChain(WorkChain):
         spec.output("verdict", valid_type=orm.Dict, help="Wanted pattern, pattern found, how sure.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="Final structure of a relaxation.")
         spec.output("parameters", valid_type=orm.Dict, help="pw.x's output parameters of the last attempt.")
-        spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}).")
+        spec.exit_code(300, "ERROR_PW_FAILED", message="pw.x failed beyond repair (exit status {status}): {reason}")
         spec.exit_code(
             310,
             "ERROR_NO_OCCUPATIONS",
@@ -148,10 +150,7 @@ class LabelWorkChain(WorkChain):
             builder.pattern = orm.List(pattern)
         builder.pw.pw.code = code
         builder.pw.pw.parameters = orm.Dict(_with_task(parameters, task, settings))
-        builder.pw.pw.metadata.options = merged(
-            {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": bool(code.with_mpi)},
-            merged(settings["options"], options or {}),
-        )
+        builder.pw.pw.metadata.options = job_options({"withmpi": bool(code.with_mpi)}, settings["options"], options)
         builder.pw.accept_partial_relaxation = orm.Bool(settings["accept_partial_relaxation"])
         builder.pw.kpoints = kpoints_for(structure, settings["kpoints_distance"])
         if has_real_wavefunctions(structure, builder.pw.kpoints):
@@ -213,7 +212,9 @@ class LabelWorkChain(WorkChain):
         """The exit code of an attempt that gave no label, or None."""
         if not node.is_finished_ok:
             failed: ExitCode = self.exit_codes.ERROR_PW_FAILED
-            return failed.format(status=node.exit_status)
+            jobs = [one for one in node.called_descendants if isinstance(one, orm.CalcJobNode)]
+            last = max(jobs, key=lambda job: job.pk or 0, default=node)
+            return failed.format(status=node.exit_status, reason=last.exit_message or "nobody says why.")
         if "oxidation_states" not in node.outputs or "frames" not in node.outputs:
             blank: ExitCode = self.exit_codes.ERROR_NO_OCCUPATIONS
             return blank

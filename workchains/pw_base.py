@@ -9,6 +9,7 @@ from aiida_quantumespresso.common.types import RestartType
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("MAX_INTERRUPTIONS", "SLOSHING_REMEDIES", "RedoxPwBaseWorkChain")
 
@@ -24,13 +25,13 @@ MAX_INTERRUPTIONS = 2
 """So often a run killed from outside, by a node that failed or a job that was cancelled, is started again."""
 
 
-class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
+class RedoxPwBaseWorkChain(SubmittingOnceWorkChain, PwBaseWorkChain):  # type: ignore[misc]
     """aiida-quantumespresso's base work chain on :class:`RedoxPwCalculation`, with remedies for a sloshing SCF."""
 
     _process_class = RedoxPwCalculation
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Expose the inputs and outputs that oxidation states add."""
         super().define(spec)
         spec.expose_inputs(RedoxPwCalculation, namespace="pw", exclude=("kpoints",))
@@ -86,11 +87,15 @@ class RedoxPwBaseWorkChain(PwBaseWorkChain):  # type: ignore[misc]
         exit_codes=[
             RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_MISSING,
             RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE,
+            RedoxPwCalculation.exit_codes.ERROR_OUTPUT_FILES,
             RedoxPwCalculation.exit_codes.ERROR_SCHEDULER_NODE_FAILURE,
         ],
     )
     def handle_interruption(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
-        """Start again from the last geometry there is: files of a run that was killed may be half written."""
+        """Start again from the last geometry there is: files of a run that was killed may be half written, or missing.
+
+        A program that never starts leaves nothing either; that is why this ends after a number of times.
+        """
         if self.ctx.interruptions >= MAX_INTERRUPTIONS:
             return None
         self.ctx.interruptions += 1

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, append_, while_
+from aiida.engine import ProcessBuilder, ToContext, append_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -15,16 +15,18 @@ from aiida_redoxmlp.calculations.configurations import place_configuration, want
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.search.settings import SearchSettings, SpaceSettings
+from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
 from aiida_redoxmlp.workchains.search_base import SearchBaseWorkChain
 from aiida_redoxmlp.workchains.search_ports import declare_search_inputs, oxidation_states_of
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
 __all__ = ("SearchWorkChain",)
 
 
-class SearchWorkChain(WorkChain):
+class SearchWorkChain(SubmittingOnceWorkChain):
     """Search the lowest configurations with a committee, check them with DFT and say which is the ground state.
 
     A check that fails leaves its configuration without one; the verdict is made of the others.
@@ -102,8 +104,7 @@ class SearchWorkChain(WorkChain):
         builder.search.clean_workdir = orm.Bool(content["clean_workdir"])
         builder.search.job.code = code
         builder.search.job.settings = orm.Dict(settings)
-        one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-        builder.search.job.metadata.options = merged(one_process, options or {})
+        builder.search.job.metadata.options = job_options(options)
         if pw_code is not None and content["n_check"] > 0:
             builder.check = inputs_of(
                 LabelWorkChain,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_redoxmlp.calculations.committees import join_histories, join_trainings
@@ -16,7 +16,9 @@ from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.dataset.label_checks import warn_of_labels
 from aiida_redoxmlp.engines.settings import TrainingSettings
-from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol, merged
+from aiida_redoxmlp.workchains.job_options import job_options
+from aiida_redoxmlp.workchains.protocols import default_protocol, describe_protocol, load_protocol
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.train_base import TrainBaseWorkChain
 
 __all__ = ("TrainWorkChain",)
@@ -28,7 +30,7 @@ def _validate_members_per_job(node: orm.Int | None, _: Any) -> str | None:
     return None
 
 
-class TrainWorkChain(WorkChain):
+class TrainWorkChain(SubmittingOnceWorkChain):
     """Train the members of a committee in parallel jobs that survive their wall time, and join them.
 
     What a member becomes depends on its seed alone, not on the job that it is trained in or how often it was stopped.
@@ -108,8 +110,7 @@ class TrainWorkChain(WorkChain):
         builder.job.settings = orm.Dict(training.model_dump(mode="json"))
         builder.job.validation_fraction = orm.Float(content["validation_fraction"])
         builder.job.include_ambiguous = orm.Bool(content["include_ambiguous"])
-        one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
-        builder.job.metadata.options = merged(one_process, options or {})
+        builder.job.metadata.options = job_options(options)
         if (watch := content["divergence"]) is not None:
             limits = {key: watch[key] for key in ("maximum_growth", "patience")}
             monitor = {

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, append_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -20,6 +20,7 @@ from aiida_redoxmlp.dynamics.settings import DynamicsSettings
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.protocols import load_protocol
 from aiida_redoxmlp.workchains.pw_base import SLOSHING_REMEDIES
+from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 from aiida_redoxmlp.workchains.trajectory_inputs import chunk_parameters, monitors_of
 from aiida_redoxmlp.workchains.trajectory_ports import declare_inputs, declare_outputs
 
@@ -28,7 +29,7 @@ __all__ = ("TrajectoryWorkChain",)
 _STOPPED_BY_MONITOR = RedoxPwCalculation.exit_codes.STOPPED_BY_MONITOR.status
 
 
-class TrajectoryWorkChain(WorkChain):
+class TrajectoryWorkChain(SubmittingOnceWorkChain):
     """Run pw.x molecular dynamics and read the oxidation states of every step.
 
     Each job begins with the last whole step of the one before, with the velocities there, its density and its

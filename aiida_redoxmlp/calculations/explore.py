@@ -68,7 +68,7 @@ def _validate_start(inputs: Any, _: Any) -> str | None:
         chemistry = RedoxChemistry.model_validate(inputs["chemistry"].get_dict())
         settings = ExplorationSettings.model_validate(inputs["settings"].get_dict())
         structures = dict(_given_structures(inputs, chemistry))
-        starting_points(structures, chemistry, settings.variations, settings.seed)
+        starting_points(structures, chemistry, settings)
         for name, given in structures.items():
             refused = chemistry.why_never(given.configuration.to_ase().get_chemical_symbols())
             if refused is not None and not given.states_known:

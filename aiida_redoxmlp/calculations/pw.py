@@ -59,6 +59,13 @@ class RedoxPwCalculation(PwCalculation):  # type: ignore[misc]
             help="Keep what pw.x printed, compressed, as the output `stdout`; without frames it is kept anyway.",
         )
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.pw")
+        spec.exit_code(
+            370,
+            "ERROR_FILES_NOT_WRITTEN",
+            message="pw.x could not write its files ({reason}); look whether the disk or the quota of the computer is "
+            "full.",
+            invalidates_cache=True,
+        )
         spec.output(
             "oxidation_states",
             valid_type=OxidationStatesData,

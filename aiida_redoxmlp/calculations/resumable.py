@@ -16,14 +16,6 @@ from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER
 
 __all__ = ("ResumableCalculation", "first_refusal")
 
-_RECOVERABLE = (
-    (400, "ERROR_OUT_OF_WALLTIME", "The job reached its wall time limit {reached}."),
-    (410, "ERROR_OUT_OF_MEMORY", "The job ran out of memory {reached}: {reason}"),
-    (420, "ERROR_NODE_FAILURE", "The job's node failed {reached}."),
-    (430, "ERROR_KILLED", "The job was stopped before it was done, {reached}: {reason}"),
-)
-"""Exit codes of jobs that can go on from their checkpoints."""
-
 
 def _validate_checkpoints(inputs: Any, _: Any) -> str | None:
     """Refuse checkpoints that are on another computer than the code."""
@@ -49,7 +41,7 @@ class ResumableCalculation(RunnerCalculation):
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
-        """Define where to go on from, and the exit codes of jobs that were stopped."""
+        """Define where to go on from."""
         super().define(spec)
         spec.input(
             "parent_folder",
@@ -57,9 +49,6 @@ class ResumableCalculation(RunnerCalculation):
             required=False,
             help="Folder of a job that was stopped, on the same computer: this one goes on from its checkpoints.",
         )
-        spec.exit_code(320, "ERROR_TOO_LARGE", message="Memory ran out: {reason}", invalidates_cache=True)
-        for status, name, message in _RECOVERABLE:
-            spec.exit_code(status, name, message=message, invalidates_cache=True)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input files, and bring checkpoints in where there are some."""

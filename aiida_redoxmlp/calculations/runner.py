@@ -21,6 +21,14 @@ __all__ = ("RunnerCalculation", "validate_labels")
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
 
+_STOPPED = (
+    (400, "ERROR_OUT_OF_WALLTIME", "The job reached its wall time limit {reached}."),
+    (410, "ERROR_OUT_OF_MEMORY", "The job ran out of memory {reached}: {reason}"),
+    (420, "ERROR_NODE_FAILURE", "The job's node failed {reached}."),
+    (430, "ERROR_KILLED", "The job was stopped before it was done, {reached}: {reason}"),
+)
+"""Exit codes of jobs that were ended from outside."""
+
 
 def validate_labels(node: DatasetData | None, _: Any) -> str | None:
     """Refuse a dataset whose labels are missing, mixed or do not close, before a job waits in a queue for it."""
@@ -63,6 +71,15 @@ class RunnerCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(303, "ERROR_NO_GPU", message="The job found no GPU: {reason}", invalidates_cache=True)
+        spec.exit_code(
+            304,
+            "ERROR_DISK_FULL",
+            message="The disk or the quota of the computer is full ({reason}); free space there and start again.",
+            invalidates_cache=True,
+        )
+        spec.exit_code(320, "ERROR_TOO_LARGE", message="Memory ran out: {reason}", invalidates_cache=True)
+        for status, name, message in _STOPPED:
+            spec.exit_code(status, name, message=message, invalidates_cache=True)
 
     @abstractmethod
     def write_job(self, folder: Folder) -> BaseModel:

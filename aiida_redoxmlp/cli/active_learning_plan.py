@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from aiida_redoxmlp.active_learning.stopping import Budget
+from aiida_redoxmlp.workchains.job_options import cores_of
 
 __all__ = ("PlannedJobs", "plan_of", "plan_sentences", "plan_table")
 
@@ -44,7 +45,7 @@ def plan_of(builder: Any) -> list[PlannedJobs]:
     Args:
         builder: of the work chain, with its inputs.
     """
-    chosen = builder.select.settings.get_dict()["selection"]["n_labels"]
+    chosen = builder.select.job.settings.get_dict()["selection"]["n_labels"]
     most = Budget.model_validate(builder.budget.get_dict()).labels
     labels = chosen if most is None else min(chosen, most)
     seeds = len(builder.train.job.settings.get_dict()["seeds"])
@@ -52,10 +53,10 @@ def plan_of(builder: Any) -> list[PlannedJobs]:
     share = seeds if given is None else given.value
     return [
         _planned("exploration", 1, builder.explore.job.metadata.options),
-        _planned("selection", 1, builder.select.metadata.options),
+        _planned("selection", 1, builder.select.job.metadata.options),
         _planned("labels", labels, builder.label.pw.pw.metadata.options),
         _planned("training", -(-seeds // share), builder.train.job.metadata.options),
-        _planned("evaluation", 1, builder.evaluate.metadata.options),
+        _planned("evaluation", 1, builder.evaluate.job.metadata.options),
     ]
 
 
@@ -116,8 +117,7 @@ def _beginning(builder: Any) -> str:
 def _planned(stage: str, count: int, options: Any) -> PlannedJobs:
     resources = dict(options.get("resources", {}))
     nodes = int(resources.get("num_machines", 1))
-    cores = nodes * int(resources.get("num_mpiprocs_per_machine", 1)) * int(resources.get("num_cores_per_mpiproc", 1))
     asked = [str(options[key]) for key in ("queue_name", "account", "qos") if options.get(key)]
     if "--gres=" in (commands := options.get("custom_scheduler_commands") or ""):
         asked.append(commands.partition("--gres=")[2].split()[0])
-    return PlannedJobs(stage, count, nodes, cores, ", ".join(asked), options.get("max_wallclock_seconds"))
+    return PlannedJobs(stage, count, nodes, cores_of(resources), ", ".join(asked), options.get("max_wallclock_seconds"))

@@ -22,6 +22,7 @@ from aiida_redoxmlp.search.space import ConfigurationSpace
 __all__ = ("check_physics", "check_projectors", "check_resources", "check_same_computer", "chosen_pattern")
 
 _MOST_LISTED = 6
+_HYPERQUEUE = "hyperqueue"
 _ATOMIC_ORBITAL = re.compile(r'<PP_CHI\.\d+[^>]*?\blabel="\s*(\d[SPDFspdf])\s*"', re.DOTALL)
 
 
@@ -123,21 +124,42 @@ def check_resources(code: orm.AbstractCode, resources: Resources, key: str) -> N
         key: name of the section that says so.
 
     Raises:
-        InputError: for GPUs where there is no SLURM, and for a partition or the like where there is no scheduler.
+        InputError: for GPUs where there is no SLURM, for a partition or the like where the scheduler has none, and for
+            nodes where CPUs are counted or CPUs where nodes are.
     """
     computer = code.computer
     if computer is None:
         return
     scheduler = computer.scheduler_type
     where = f"the computer {computer.label} of the code {code.full_label} has the scheduler {scheduler}"
+    _check_counts(code, resources, key, where, scheduler == _HYPERQUEUE)
     if resources.gpus and scheduler != "core.slurm":
         raise InputError(
             f"{key}.gpus is {resources.gpus}, but {where}, and only core.slurm is asked for GPUs here; leave gpus out "
             "(a job takes a GPU that it finds) or choose a code on a SLURM computer."
         )
     asked = [name for name in ("partition", "account", "qos", "memory_gb") if getattr(resources, name) is not None]
-    if asked and scheduler == "core.direct":
+    if asked and scheduler in ("core.direct", _HYPERQUEUE):
         raise InputError(
             f"{key}.{asked[0]} is {getattr(resources, asked[0])!r}, but {where}, which knows no such thing; leave it "
             "out or choose a code on another computer."
+        )
+
+
+def _check_counts(code: orm.AbstractCode, resources: Resources, key: str, where: str, counts_cpus: bool) -> None:
+    """Check that nodes are asked for where nodes are counted, and CPUs where CPUs are."""
+    if counts_cpus and resources.num_cpus is None:
+        raise InputError(
+            f"{key}.num_cpus is not given, but {where}, which counts CPUs; give num_cpus, if need be memory_mb, and no "
+            "nodes or processes."
+        )
+    if not counts_cpus and resources.num_cpus is not None:
+        raise InputError(
+            f"{key}.num_cpus is {resources.num_cpus}, but {where}, which counts nodes; give nodes, processes_per_node "
+            f"and cores_per_process, or choose a code on a computer with the scheduler {_HYPERQUEUE}."
+        )
+    if counts_cpus and resources.cores_per_process > 1 and code.with_mpi:
+        raise InputError(
+            f"{key}.cores_per_process is {resources.cores_per_process}, but {where} and starts a process with MPI for "
+            f"each of its {resources.num_cpus} CPUs; leave it out."
         )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 __all__ = ("Resources", "Section")
 
 _KIB_IN_A_GIB = 1024**2
+_COUNTED_BY_NODES = ("nodes", "processes_per_node", "memory_gb", "gpus")
 
 
 class Section(BaseModel):
@@ -37,11 +38,35 @@ class Resources(Section):
     gpu_type: str | None = Field(
         None, pattern=r"^[\w.-]+$", description="GPU type as the cluster names it, such as h100; needs `gpus`."
     )
+    num_cpus: int | None = Field(
+        None,
+        ge=1,
+        description="CPUs a job where HyperQueue schedules, instead of nodes and processes; with MPI a process each.",
+    )
+    memory_mb: int | None = Field(
+        None, ge=1, description="Memory a job in MB where HyperQueue schedules; needs `num_cpus`."
+    )
 
     @model_validator(mode="after")
     def _gpus_of_a_type_are_counted(self) -> Resources:
         if self.gpu_type is not None and not self.gpus:
             raise ValueError(f"gpu_type is {self.gpu_type!r}, but gpus is 0; give the number of GPUs as well")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_of_counting(self) -> Resources:
+        """Refuse nodes beside CPUs: a scheduler counts the ones or the others."""
+        if self.num_cpus is None:
+            if self.memory_mb is not None:
+                raise ValueError(f"memory_mb is {self.memory_mb}, but num_cpus is not given; give it, or memory_gb")
+            return self
+        beside = [name for name in _COUNTED_BY_NODES if name in self.model_fields_set]
+        if beside:
+            raise ValueError(f"num_cpus is {self.num_cpus} and {beside[0]} is given as well; give one or the other")
+        if self.cores_per_process > self.num_cpus:
+            raise ValueError(
+                f"cores_per_process is {self.cores_per_process}, but num_cpus is {self.num_cpus}; give as many CPUs"
+            )
         return self
 
     def device_for(self, settings: dict[str, Any]) -> dict[str, Any]:
@@ -50,13 +75,8 @@ class Resources(Section):
 
     def options(self) -> dict[str, Any]:
         """Return AiiDA's scheduler options."""
-        resources: dict[str, int] = {
-            "num_machines": self.nodes,
-            "num_mpiprocs_per_machine": self.processes_per_node,
-            "num_cores_per_mpiproc": self.cores_per_process,
-        }
         options: dict[str, Any] = {
-            "resources": resources,
+            "resources": self._counts(),
             "environment_variables": {"OMP_NUM_THREADS": str(self.cores_per_process)},
         }
         if self.walltime_s is not None:
@@ -73,3 +93,14 @@ class Resources(Section):
             kind = f"{self.gpu_type}:" if self.gpu_type else ""
             options["custom_scheduler_commands"] = f"#SBATCH --gres=gpu:{kind}{self.gpus}"
         return options
+
+    def _counts(self) -> dict[str, int]:
+        """Return what AiiDA calls the resources: nodes and processes, or CPUs and memory."""
+        if self.num_cpus is not None:
+            memory = {} if self.memory_mb is None else {"memory_mb": self.memory_mb}
+            return {"num_cpus": self.num_cpus, **memory}
+        return {
+            "num_machines": self.nodes,
+            "num_mpiprocs_per_machine": self.processes_per_node,
+            "num_cores_per_mpiproc": self.cores_per_process,
+        }

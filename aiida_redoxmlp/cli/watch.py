@@ -1,4 +1,4 @@
-"""Watching a workflow: one line whenever something starts or ends."""
+"""Watching a workflow: one line whenever something starts, pauses or ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiida_redoxmlp.provenance.process_tree import walk
 __all__ = ("describe", "watch")
 
 _INTERVAL_S = 3.0
+_AIIDA_SAYS = "Pausing after failed transport task: "
 
 
 def describe(node: orm.ProcessNode) -> str:
@@ -23,6 +24,8 @@ def describe(node: orm.ProcessNode) -> str:
         return f"{ended}{cached}"
     if node.is_killed or node.is_excepted:
         return state
+    if node.paused:
+        return f"paused: {(node.process_status or 'nobody says why').removeprefix(_AIIDA_SAYS)}"
     if isinstance(node, orm.CalcJobNode):
         job = node.get_state()
         scheduler = node.get_scheduler_state()
@@ -31,7 +34,7 @@ def describe(node: orm.ProcessNode) -> str:
 
 
 def watch(node: orm.ProcessNode, console: Console) -> None:
-    """Print a line for every job or work chain that starts or ends, until ``node`` is terminated."""
+    """Print a line for every job or work chain that starts, pauses or ends, until ``node`` is terminated."""
     started = time.monotonic()
     seen: dict[str, str] = {}
     over: set[str] = set()  # looking at these again would take processor time from the jobs
@@ -43,7 +46,7 @@ def watch(node: orm.ProcessNode, console: Console) -> None:
                 ended.add(called.uuid)
             if not isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
                 continue
-            phase = describe(called) if called.is_terminated else "running"
+            phase = describe(called) if called.is_terminated or called.paused else "running"
             if seen.get(called.uuid) != phase:
                 seen[called.uuid] = phase
                 elapsed = time.monotonic() - started

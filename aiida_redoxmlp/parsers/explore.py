@@ -11,7 +11,7 @@ from aiida.engine import ExitCode
 
 from aiida_redoxmlp.active_learning.exploration.frames import read_explored
 from aiida_redoxmlp.errors import RedoxmlpError
-from aiida_redoxmlp.parsers.stops import ResumableParser
+from aiida_redoxmlp.parsers.runner import RunnerParser
 from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreOutput
 from aiida_redoxmlp.runners.explore_progress import ExploreProgress
 from aiida_redoxmlp.runners.jobs import OUTPUT_FILE, PROGRESS_FILE
@@ -19,13 +19,16 @@ from aiida_redoxmlp.runners.jobs import OUTPUT_FILE, PROGRESS_FILE
 __all__ = ("ExploreParser",)
 
 
-class ExploreParser(ResumableParser):
+class ExploreParser(RunnerParser):
     """Attaches the frames and what became of the walkers; says of a stopped job how far it came."""
+
+    @property
+    def reached(self) -> str:
+        """The steps and relaxations so far."""
+        return ExploreProgress(self.read_text(PROGRESS_FILE)).reached
 
     def parse(self, **_: Any) -> ExitCode | None:
         """Parse the retrieved files."""
-        if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
-            return self.explain_stop(ExploreProgress(self.read_text(PROGRESS_FILE)).reached)
         output = self.read_output(ExploreOutput)
         if isinstance(output, ExitCode):
             return output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,16 @@ from aiida_redoxmlp.redox.pw_output.ends import without_the_middle
 __all__ = ("RedoxPwParser",)
 
 
+_NOT_WRITTEN = re.compile(
+    r"^.*(error writing file|no space left on device|disk quota exceeded).*$", re.IGNORECASE | re.MULTILINE
+)
+"""What pw.x and the Fortran run-time library say where a file cannot be written."""
+
+_CRASH_FILE = "CRASH"
+_LAST_WORD = b"JOB DONE"
+_LAST_PART = 4096
+
+
 class RedoxPwParser(PwParser):  # type: ignore[misc]
     """The usual outputs of pw.x plus ``oxidation_states`` and ``frames``.
 
@@ -45,8 +56,7 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
         """Parse the retrieved files: aiida-quantumespresso's outputs first, then the occupations."""
         with self._printed(kwargs.get("retrieved_temporary_folder")) as path:
             if path is None:
-                parsed: ExitCode | None = super().parse(**kwargs)
-                return parsed
+                return self._with_reason(super().parse(**kwargs), None)
             try:
                 self._steps = read_pw_output(path)
             except OutputFormatError as error:
@@ -57,7 +67,25 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
                 self._parse_occupations(self._steps)
             if self._is_to_be_kept():
                 self.out("stdout", _compressed(path))
-        return exit_code
+            return self._with_reason(exit_code, path)
+
+    def _with_reason(self, exit_code: ExitCode | None, path: Path | None) -> ExitCode | None:
+        """Return the exit code, or that of a run that could not write; a run without its last word is not finished.
+
+        aiida-quantumespresso takes one that left a `CRASH` file of a reason it does not know for finished.
+        """
+        finished = exit_code is None or not exit_code.status
+        end = b"" if path is None else _last_part(path)
+        if finished and _LAST_WORD in end:
+            return exit_code
+        names = {self.node.get_option("scheduler_stderr"), _CRASH_FILE}
+        stored = self.retrieved.base.repository
+        texts = [stored.get_object_content(name, "rb") for name in stored.list_object_names() if name in names]
+        for text in (*texts, end):
+            if (found := _NOT_WRITTEN.search(text.decode(errors="replace"))) is not None:
+                not_written: ExitCode = self.exit_codes.ERROR_FILES_NOT_WRITTEN
+                return not_written.format(reason=" ".join(found.group().split()))
+        return self.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE if finished else exit_code
 
     @contextmanager
     def _printed(self, temporary_folder: str | None) -> Iterator[Path | None]:
@@ -140,6 +168,13 @@ class RedoxPwParser(PwParser):  # type: ignore[misc]
             "oxidation_states",
             OxidationStatesData.from_assignments(labelled.assignments, steps, output.steps[0].symbols),
         )
+
+
+def _last_part(path: Path) -> bytes:
+    """Return the end of a text, where pw.x says why it stops."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _LAST_PART))
+        return stream.read()
 
 
 def _compressed(path: Path) -> orm.SinglefileData:

@@ -9,9 +9,9 @@ from aiida import orm
 from aiida.engine import ExitCode
 from ase import Atoms
 
-from aiida_redoxmlp.parsers.stops import ResumableParser
+from aiida_redoxmlp.parsers.runner import RunnerParser
 from aiida_redoxmlp.redox.species import Species
-from aiida_redoxmlp.runners.jobs import OUTPUT_FILE, PROGRESS_FILE
+from aiida_redoxmlp.runners.jobs import PROGRESS_FILE
 from aiida_redoxmlp.runners.search_job import PatternResult, SearchOutput
 from aiida_redoxmlp.runners.search_progress import SearchProgress
 from aiida_redoxmlp.search.space import VACANCY
@@ -22,13 +22,16 @@ MAX_STRUCTURES = 10
 """Structures become nodes only for the lowest configurations; all are in the report."""
 
 
-class SearchParser(ResumableParser):
+class SearchParser(RunnerParser):
     """Attaches the ranking and the structures of the lowest configurations; says of a stopped job how far it came."""
+
+    @property
+    def reached(self) -> str:
+        """The evaluations and relaxations so far."""
+        return SearchProgress(self.read_text(PROGRESS_FILE)).reached
 
     def parse(self, **_: Any) -> ExitCode | None:
         """Parse the retrieved files."""
-        if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
-            return self.explain_stop(SearchProgress(self.read_text(PROGRESS_FILE)).reached)
         output = self.read_output(SearchOutput)
         if isinstance(output, ExitCode):
             return output

@@ -12,27 +12,33 @@ from aiida.engine import ExitCode
 from aiida_redoxmlp.calculations.monitors import TRAINING_MONITOR
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
-from aiida_redoxmlp.parsers.stops import ResumableParser
+from aiida_redoxmlp.parsers.runner import RunnerParser
 from aiida_redoxmlp.runners.command import SAYS_DIVERGED
-from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, OUTPUT_FILE, PROGRESS_FILE, TrainOutput
+from aiida_redoxmlp.runners.jobs import MODEL_FOLDER, PROGRESS_FILE, TrainOutput
 from aiida_redoxmlp.runners.training_progress import TrainingProgress
 
 __all__ = ("TrainParser",)
 
 
-class TrainParser(ResumableParser):
+class TrainParser(RunnerParser):
     """Attaches the committee, its report and its learning curves; of a job that was stopped as far as they go."""
+
+    @property
+    def _progress(self) -> TrainingProgress:
+        return TrainingProgress(self.read_text(PROGRESS_FILE))
+
+    @property
+    def reached(self) -> str:
+        """The last epoch."""
+        return self._progress.reached
 
     def parse(self, **_: Any) -> ExitCode | None:
         """Parse the retrieved files."""
-        progress = TrainingProgress(self.read_text(PROGRESS_FILE))
-        history = _history(progress)
+        history = _history(self._progress)
         if history is not None:
             self.out("history", history)
         if self.last_words().startswith(SAYS_DIVERGED):
             return self.exit("ERROR_DIVERGED", self.last_words().removeprefix(SAYS_DIVERGED))
-        if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
-            return self.explain_stop(progress.reached)
         output = self.read_output(TrainOutput)
         if isinstance(output, ExitCode):
             return output
@@ -48,12 +54,11 @@ class TrainParser(ResumableParser):
         """Return what a monitor of divergence says of the job, by the limits it was given, or None."""
         if "monitors" not in self.node.inputs:
             return None
-        progress = TrainingProgress(self.read_text(PROGRESS_FILE))
         for monitor in self.node.inputs.monitors.values():
             content = monitor.get_dict()
             if content["entry_point"] == TRAINING_MONITOR:
                 limits = {"maximum_growth": 100.0, "patience": 10, **content.get("kwargs", {})}
-                if (reason := progress.why_diverged(**limits)) is not None:
+                if (reason := self._progress.why_diverged(**limits)) is not None:
                     return self.exit("ERROR_DIVERGED", reason)
         return None
 

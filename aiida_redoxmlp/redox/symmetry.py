@@ -12,7 +12,37 @@ from scipy.spatial import cKDTree
 
 from aiida_redoxmlp.errors import InputError
 
-__all__ = ("site_permutations",)
+__all__ = ("site_permutations", "space_group_operations")
+
+
+def space_group_operations(
+    atoms: Atoms, symprec: float = 0.01, labels: Sequence[int] | NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the space group of a structure: operations ``x -> rotation @ x + translation`` in fractional coordinates.
+
+    Translations of a cell that is not primitive are among them.
+
+    Args:
+        atoms: structure, periodic in all three directions.
+        symprec: distance in Å below which positions are taken as equivalent, as in spglib.
+        labels: one number an atom; atoms with different labels are never equivalent. Atomic numbers by
+            default.
+
+    Returns:
+        Rotations of shape (n_operations, 3, 3) and translations of shape (n_operations, 3).
+
+    Raises:
+        InputError: if spglib finds no symmetry.
+    """
+    cell = np.asarray(atoms.cell.array, dtype=np.float64)
+    kinds = _compact(_kinds(atoms, labels))
+    symmetry = spglib.get_symmetry((cell.tolist(), atoms.get_scaled_positions().tolist(), kinds.tolist()), symprec)
+    if symmetry is None:
+        raise InputError(
+            f"spglib finds no symmetry of {atoms.get_chemical_formula()} at a tolerance of {symprec} Å; "
+            "check the cell and that no two atoms coincide."
+        )
+    return np.asarray(symmetry["rotations"], dtype=np.int64), np.asarray(symmetry["translations"], dtype=np.float64)
 
 
 def site_permutations(
@@ -36,16 +66,10 @@ def site_permutations(
     Raises:
         InputError: if spglib finds no symmetry, or its operations do not map the atoms one to one.
     """
-    kinds = np.asarray(atoms.numbers if labels is None else labels, dtype=np.int64)
-    cell = np.asarray(atoms.cell.array, dtype=np.float64)
+    kinds = _kinds(atoms, labels)
     fractional = np.asarray(atoms.get_scaled_positions(), dtype=np.float64)
-    symmetry = spglib.get_symmetry((cell.tolist(), fractional.tolist(), _compact(kinds).tolist()), symprec=symprec)
-    if symmetry is None:
-        raise InputError(
-            f"spglib finds no symmetry of {atoms.get_chemical_formula()} at a tolerance of {symprec} Å; "
-            "check the cell and that no two atoms coincide."
-        )
-    moved = np.einsum("oij,aj->oai", symmetry["rotations"], fractional) + symmetry["translations"][:, None, :]
+    rotations, translations = space_group_operations(atoms, symprec, labels)
+    moved = np.einsum("oij,aj->oai", rotations, fractional) + translations[:, None, :]
     rows = _matching_atoms(moved, fractional, kinds)
     if any(len(np.unique(row)) != len(atoms) for row in rows):
         raise InputError(
@@ -54,6 +78,10 @@ def site_permutations(
         )
     permutations: NDArray[np.int64] = np.unique(rows, axis=0)
     return permutations
+
+
+def _kinds(atoms: Atoms, labels: Sequence[int] | NDArray[np.int64] | None) -> NDArray[np.int64]:
+    return np.asarray(atoms.numbers if labels is None else labels, dtype=np.int64)
 
 
 def _compact(kinds: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from aiida_redoxmlp.errors import (
 )
 
 __all__ = (
+    "EXIT_DISK_FULL",
     "EXIT_DIVERGED",
     "EXIT_INTERRUPTED",
     "EXIT_NO_GPU",
@@ -25,6 +28,7 @@ __all__ = (
     "EXIT_REFUSED",
     "EXIT_UNEXPECTED",
     "JOBS",
+    "SAYS_DISK_FULL",
     "SAYS_DIVERGED",
     "SAYS_INTERRUPTED",
     "SAYS_NO_GPU",
@@ -42,12 +46,14 @@ EXIT_DIVERGED = 3
 EXIT_OUT_OF_MEMORY = 4
 EXIT_NO_GPU = 5
 EXIT_INTERRUPTED = 6
+EXIT_DISK_FULL = 7
 
 SAYS_REFUSED = "Error: "
 SAYS_DIVERGED = "Diverged: "
 SAYS_OUT_OF_MEMORY = "Out of memory: "
 SAYS_NO_GPU = "No GPU: "
 SAYS_INTERRUPTED = "Interrupted: "
+SAYS_DISK_FULL = "Disk full: "
 
 _ENDINGS: tuple[tuple[type[RedoxmlpError], str, int], ...] = (
     (TrainingDivergedError, SAYS_DIVERGED, EXIT_DIVERGED),
@@ -57,6 +63,9 @@ _ENDINGS: tuple[tuple[type[RedoxmlpError], str, int], ...] = (
     (RedoxmlpError, SAYS_REFUSED, EXIT_REFUSED),
 )
 
+_DISK_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
+"""What the system says; libraries in other languages pass on its words, but not its number."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job and return the exit code.
@@ -64,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The last line on standard error tells how it ended: ``Error: …`` (2) for an input that cannot be used,
     ``Diverged: …`` (3) for a training whose loss is no longer a number, ``Out of memory: …`` (4) where one frame alone
     does not fit, ``No GPU: …`` (5) where one was asked for, ``Interrupted: …`` (6) for a job that a signal
-    stopped after a checkpoint; anything else leaves a traceback (1).
+    stopped after a checkpoint, ``Disk full: …`` (7) where nothing more can be written; anything else leaves a
+    traceback (1).
     """
     parser = argparse.ArgumentParser(prog="redoxmlp-run", description="Run one job in its folder.")
     parser.add_argument("job", choices=JOBS, help="what to run")
@@ -75,12 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RedoxmlpError as error:
         kind, code = next((kind, code) for one, kind, code in _ENDINGS if isinstance(error, one))
         return _tell(kind, error, code)
-    except Exception:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+    except Exception as error:  # noqa: BLE001 - the traceback is printed whole, and the exit code tells
+        if any(words in str(error) for words in _DISK_FULL):
+            return _tell(SAYS_DISK_FULL, error, EXIT_DISK_FULL)
         traceback.print_exc()
         return EXIT_UNEXPECTED
     return 0
 
 
-def _tell(kind: str, error: RedoxmlpError, code: int) -> int:
+def _tell(kind: str, error: Exception, code: int) -> int:
     sys.stderr.write(f"{kind}{' '.join(str(error).split())}\n")
     return code

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import psutil
+from aiida.brokers.zeromq.service import ZeromqBrokerService
 from aiida.engine.daemon.client import DaemonClient, DaemonException, get_daemon_client
+from aiida.manage.configuration import get_config
 from steps.progress import ALREADY_THERE, DONE, StepError
 
 __all__ = ("describe_daemon", "ensure_daemon", "stop_daemon")
@@ -34,6 +36,7 @@ def ensure_daemon(profile: str, package: Path) -> str:
             return ALREADY_THERE
         stop_daemon(profile)
         outcome = f"started again, {reason}"
+    _forget_broker(profile)
     try:
         client.start_daemon(_WORKERS)
         client.get_numprocesses()
@@ -43,6 +46,13 @@ def ensure_daemon(profile: str, package: Path) -> str:
             f"see {client.daemon_log_file}; `verdi status` (after `bootstrap.py env`) tells what is missing",
         ) from error
     return outcome
+
+
+def _forget_broker(profile: str) -> None:
+    """Remove the address that a broker which was killed has left: a worker that reads it waits there for ever."""
+    config = get_config()
+    folder = config.filepaths(config.get_profile(profile))["broker_service"]["dir"]
+    ZeromqBrokerService.FilepathLayout(folder).sockets_file.unlink(missing_ok=True)
 
 
 def stop_daemon(profile: str) -> None:

@@ -96,7 +96,7 @@ class SlurmCluster:
         layout.make_folders()
         self._write_configuration()
         self._start_munged()
-        self._start("slurmctld", ["slurmctld", "-f", str(self.conf)])
+        self._start_controller()
         for node in NODES:
             self._start(node, ["slurmd", "-f", str(self.conf), "-N", node])
         if not _wait_for(self.is_up, _READY_SECONDS):
@@ -120,6 +120,29 @@ class SlurmCluster:
         stopped = [self._stop_daemon(daemon) for daemon in (*NODES, "slurmctld", "munged")]
         self._layout.conf.unlink(missing_ok=True)
         return DONE if any(stopped) else "was not up"
+
+    def stop_controller(self) -> str:
+        """Stop slurmctld alone, as in an outage: jobs go on, but nobody can ask for them or submit others."""
+        return DONE if self._stop_daemon("slurmctld") else "was not up"
+
+    def start_controller(self) -> str:
+        """Start slurmctld again, with the jobs that it knew.
+
+        Raises:
+            StepError: when it does not start, or the cluster is not up otherwise.
+        """
+        if self.is_controller_up():
+            return ALREADY_THERE
+        if not self.conf.is_file():
+            raise StepError("The one-machine SLURM is not up.", "run `python3 setup_profiles/slurm.py up`")
+        self._start_controller()
+        if not _wait_for(self.is_controller_up, _READY_SECONDS):
+            raise StepError(
+                f"slurmctld did not answer in {_READY_SECONDS:.0f} s.",
+                "see the logs in .slurm/log",
+                self._layout.log("slurmctld"),
+            )
+        return DONE
 
     def is_controller_up(self) -> bool:
         """Whether slurmctld answers."""
@@ -147,6 +170,9 @@ class SlurmCluster:
         )
         self.conf.write_text(text, encoding="utf-8")
         self.conf.with_name("gres.conf").write_text(gres_conf(), encoding="utf-8")
+
+    def _start_controller(self) -> None:
+        self._start("slurmctld", ["slurmctld", "-f", str(self.conf)])
 
     def _start_munged(self) -> None:
         layout = self._layout

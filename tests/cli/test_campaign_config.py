@@ -85,6 +85,28 @@ def test_memory_account_and_quality_of_service_are_the_schedulers():
     assert "custom_scheduler_commands" not in options
 
 
+def test_cpus_and_memory_are_what_hyperqueue_counts():
+    options = Resources(num_cpus=8, memory_mb=16000, walltime_s=600).options()
+    assert options["resources"] == {"num_cpus": 8, "memory_mb": 16000}
+    assert options["environment_variables"]["OMP_NUM_THREADS"] == "1"
+    assert Resources(num_cpus=2).options()["resources"] == {"num_cpus": 2}
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"num_cpus": 8, "nodes": 2}, "num_cpus is 8 and nodes is given as well; give one or the other"),
+        ({"num_cpus": 8, "memory_gb": 2}, "num_cpus is 8 and memory_gb is given as well"),
+        ({"memory_mb": 100}, "memory_mb is 100, but num_cpus is not given; give it, or memory_gb"),
+        ({"num_cpus": 2, "cores_per_process": 4}, "cores_per_process is 4, but num_cpus is 2; give as many CPUs"),
+    ],
+)
+def test_resources_are_counted_in_one_way(tmp_path, content, resources, said):
+    content["resources"] = {"dft": resources}
+    with pytest.raises(ConfigurationError, match=f"resources\\.dft: {said}"):
+        load_config(write(tmp_path, content), CampaignConfig)
+
+
 def test_a_gpu_type_without_a_number_is_refused(tmp_path, content):
     content["resources"] = {"training": {"gpu_type": "h100"}}
     with pytest.raises(ConfigurationError, match=r"resources\.training: gpu_type is 'h100', but gpus is 0; give the"):

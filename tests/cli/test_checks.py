@@ -9,8 +9,15 @@ from aiida import orm
 from aiida.plugins import DataFactory
 from ase.io import read
 
-from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_same_computer, chosen_pattern
+from aiida_redoxmlp.cli.checks import (
+    check_physics,
+    check_projectors,
+    check_resources,
+    check_same_computer,
+    chosen_pattern,
+)
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
+from aiida_redoxmlp.cli.resources_config import Resources
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure
 from aiida_redoxmlp.errors import InputError
 
@@ -114,3 +121,51 @@ def test_codes_on_two_computers_are_refused(aiida_profile_clean, aiida_localhost
     with pytest.raises(InputError, match="hp@elsewhere on elsewhere; choose codes on one computer"):
         check_same_computer((pw, hp))
     check_same_computer((pw, pw))
+
+
+@pytest.fixture
+def code_of(aiida_profile_clean, aiida_computer):
+    """A code on a computer with a scheduler; that of HyperQueue need not be installed."""
+
+    def make(scheduler, *, with_mpi=True):
+        computer = aiida_computer(label="cluster", scheduler_type="core.direct")
+        computer.backend_entity.set_scheduler_type(scheduler)
+        return orm.InstalledCode(label="pw", computer=computer, filepath_executable="/bin/true", with_mpi=with_mpi)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "resources", "with_mpi"),
+    [
+        ("hyperqueue", {"num_cpus": 8, "memory_mb": 16000, "walltime_s": 3600}, True),
+        ("hyperqueue", {"num_cpus": 8, "cores_per_process": 8}, False),
+        ("core.slurm", {"nodes": 2, "partition": "cpu", "gpus": 1}, True),
+        ("core.direct", {}, True),
+    ],
+)
+def test_resources_that_fit_their_scheduler_are_taken(code_of, scheduler, resources, with_mpi):
+    check_resources(code_of(scheduler, with_mpi=with_mpi), Resources(**resources), "resources.dft")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "resources", "said"),
+    [
+        (
+            "hyperqueue",
+            {"nodes": 2},
+            r"resources\.dft\.num_cpus is not given, .* hyperqueue, which counts CPUs; give num_",
+        ),
+        (
+            "core.slurm",
+            {"num_cpus": 8},
+            r"resources\.dft\.num_cpus is 8, .* core\.slurm, which counts nodes; give nodes",
+        ),
+        ("core.direct", {"num_cpus": 8}, r"core\.direct, which counts nodes; give nodes"),
+        ("hyperqueue", {"num_cpus": 8, "partition": "cpu"}, r"partition is 'cpu', .* which knows no such thing"),
+        ("hyperqueue", {"num_cpus": 8, "cores_per_process": 4}, r"each of its 8 CPUs; leave it out"),
+    ],
+)
+def test_resources_of_another_scheduler_are_refused(code_of, scheduler, resources, said):
+    with pytest.raises(InputError, match=said):
+        check_resources(code_of(scheduler), Resources(**resources), "resources.dft")

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 CHECKOUT = Path(__file__).parents[2]
@@ -62,6 +63,7 @@ class Deployment:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
+        self._set_up_with: tuple[str, ...] = ()
         path = os.pathsep.join([str(BIN), str(CHECKOUT / ".qe" / "bin"), os.environ["PATH"]])
         self.environment = {
             **os.environ,
@@ -98,6 +100,7 @@ class Deployment:
 
     def setup(self, pw: str, *options: str) -> None:
         """Make profile, computers, codes and start the daemon, as ``make setup`` does."""
+        self._set_up_with = (pw, *options)
         self.folder.mkdir(parents=True, exist_ok=True)
         hp = str(Path(pw).with_name("hp.x"))
         self.run(sys.executable, "setup_profiles/aiida_profile.py", "setup", "--pw", pw, "--hp", hp, *options)
@@ -161,6 +164,17 @@ class Deployment:
         assert pids
         for pid in pids:
             os.kill(int(pid), signal.SIGKILL)
+
+    def kill_daemon(self) -> None:
+        """Kill all of the daemon, workers and broker too, without letting it say goodbye, and set up again."""
+        number = self.python(
+            "from aiida.engine.daemon.client import get_daemon_client as c\nprint(c().get_daemon_pid())"
+        )
+        daemon = psutil.Process(int(number))
+        for process in (daemon, *daemon.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.setup(*self._set_up_with)
 
 
 def small_config(folder: Path, example: str, **changes: Any) -> Path:

@@ -140,8 +140,19 @@ def test_a_search_that_was_stopped_says_by_whom_and_how_far_it_came(parse_search
     assert node.exit_status == 300
 
 
-def test_missing_output_is_told(make_calculation):
-    node = make_calculation("redoxmlp.evaluate", {"stderr.txt": "slurmstepd: error: Detected 1 oom-kill event\n"})
-    _, calcfunction = ParserFactory("redoxmlp.evaluate").parse_from_node(node, store_provenance=False)
-    assert calcfunction.exit_status == 301
-    assert "oom-kill" in calcfunction.exit_message
+@pytest.mark.parametrize("job", ["redoxmlp.evaluate", "redoxmlp.select"])
+@pytest.mark.parametrize(
+    ("name", "text", "status", "says"),
+    [
+        ("scheduler.txt", "slurmstepd: error: Detected 1 oom-kill event\n", 410, "out of memory with nothing to go on"),
+        ("scheduler.txt", "slurmstepd: error: *** JOB 7 ON cpu1 CANCELLED AT 2026-11-21 ***\n", 430, "CANCELLED AT"),
+        ("scheduler.txt", "JOB 7 ON cpu1 CANCELLED AT 2026-11-21 DUE TO NODE FAILURE\n", 420, "node failed"),
+        ("progress.jsonl", "", 430, "nobody says why"),
+        ("stderr.txt", "Traceback (most recent call last)\n  line\nKeyError: 'forces'\n", 301, "KeyError: 'forces'"),
+    ],
+)
+def test_a_job_without_output_says_who_ended_it(make_calculation, job, name, text, status, says):
+    node = make_calculation(job, {name: text}, scheduler_stderr="scheduler.txt")
+    _, parsed = ParserFactory(job).parse_from_node(node, store_provenance=False)
+    assert parsed.exit_status == status
+    assert says in parsed.exit_message

@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiida import orm
-from aiida.plugins import ParserFactory
+from aiida.plugins import CalculationFactory, ParserFactory
 
 PW = Path(__file__).parents[1] / "fixtures" / "pw"
 
 
 @pytest.fixture
 def parse(make_calculation, demo_structure, chemistry):
-    def run(folder, *, calculation, stdout=None, temporary=None, **inputs):
+    def run(folder, *, calculation, stdout=None, temporary=None, beside=None, **inputs):
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh([1, 1, 1])
         text = (PW / folder / "pw.out").read_text() if stdout is None else stdout
         xml = (PW / folder / "data-file-schema.xml").read_bytes()
         retrieved = {}
         if temporary is None:
-            retrieved = {"aiida.out": text, "data-file-schema.xml": xml}
+            retrieved = {"aiida.out": text, "data-file-schema.xml": xml, **(beside or {})}
         else:
             (temporary / "aiida.out").write_text(text)
             (temporary / "data-file-schema.xml").write_bytes(xml)
@@ -35,6 +35,7 @@ def parse(make_calculation, demo_structure, chemistry):
                 **inputs,
             },
             output_filename="aiida.out",
+            scheduler_stderr="_scheduler-stderr.txt",
         )
         return ParserFactory("redoxmlp.pw").parse_from_node(
             node, store_provenance=False, retrieved_temporary_folder=temporary
@@ -112,3 +113,40 @@ def test_dynamics_whose_scf_cycle_gave_up_have_an_exit_code(parse):
     outputs, node = parse("md", calculation="md", stdout=gave_up)
     assert node.exit_status == 510
     assert outputs["output_trajectory"].get_array("steps").tolist() == list(range(7))
+
+
+CRASH = """
+ %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
+     Error in routine davcio (10):
+     error writing file "./out/aiida.wfc"
+ %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
+"""
+"""What pw.x 7.2 printed on a file system of 2 MB."""
+
+
+@pytest.mark.parametrize(
+    ("at_end", "beside", "reason"),
+    [
+        (CRASH, {}, 'error writing file "./out/aiida.wfc"'),
+        ("", {"CRASH": CRASH}, 'error writing file "./out/aiida.wfc"'),
+        ("", {"_scheduler-stderr.txt": "x\nbash: aiida.out: No space left on device\n"}, "No space left on device"),
+    ],
+)
+def test_a_full_disk_is_told_and_not_taken_for_a_run_that_was_killed(parse, at_end, beside, reason):
+    text = (PW / "scf_afm" / "pw.out").read_text()
+    _, node = parse("scf_afm", calculation="scf", stdout=text[: len(text) // 2] + at_end, beside=beside)
+    assert node.exit_status == CalculationFactory("redoxmlp.pw").exit_codes.ERROR_FILES_NOT_WRITTEN.status
+    assert f"{reason}); look whether the disk or the quota of the computer is full" in node.exit_message
+
+
+def test_a_crash_of_unknown_reason_is_not_a_finished_run(parse):
+    text = (PW / "scf_afm" / "pw.out").read_text().replace("JOB DONE", "")
+    _, node = parse("scf_afm", calculation="scf", stdout=text, beside={"CRASH": "Error in routine nobody_knows (1):"})
+    assert node.exit_status == CalculationFactory("redoxmlp.pw").exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE.status
+
+
+def test_words_about_the_disk_do_not_spoil_a_finished_run(parse):
+    beside = {"_scheduler-stderr.txt": "cp: scratch: No space left on device"}
+    outputs, node = parse("scf_afm", calculation="scf", beside=beside)
+    assert node.is_finished_ok
+    assert outputs["frames"].n_frames == 1

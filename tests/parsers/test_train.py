@@ -60,6 +60,11 @@ def test_finished_training_gives_model_report_and_learning_curves(make_calculati
         ("Diverged: the loss of member 0 is not a number.", "ERROR_DIVERGED", "member 0"),
         ("No GPU: torch finds none.", "ERROR_NO_GPU", "torch finds none"),
         ("Out of memory: One frame alone does not fit.", "ERROR_TOO_LARGE", "One frame alone does not fit"),
+        (
+            "Disk full: [Errno 28] No space left on device: 'model'",
+            "ERROR_DISK_FULL",
+            "full ([Errno 28] No space left on device: 'model'); free space there",
+        ),
         ("ValueError: a mistake in our code", "ERROR_OUTPUT_MISSING", "a mistake in our code"),
     ],
 )

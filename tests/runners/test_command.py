@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from aiida_redoxmlp.errors import (
     TrainingInterruptedError,
 )
 from aiida_redoxmlp.runners.command import (
+    EXIT_DISK_FULL,
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
     EXIT_NO_GPU,
@@ -68,6 +71,26 @@ def test_our_own_errors_are_one_line_and_an_exit_code(
     install(monkeypatch, "train", raising(error))
     assert main(["train"]) == code
     assert capsys.readouterr().err == words
+
+
+class ElsewhereError(Exception):
+    """An error of a library that passes on what the system said."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoints/train.partial"),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        ElsewhereError('I/O error: Os { code: 28, message: "No space left on device" }'),
+    ],
+)
+def test_a_full_disk_is_told_in_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, "explore", raising(error))
+    assert main(["explore"]) == EXIT_DISK_FULL
+    assert capsys.readouterr().err == f"Disk full: {error}\n"
 
 
 def test_fault_of_ours_leaves_its_traceback(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiida import orm
 from profile_steps.computers import ensure_code, ensure_computer, render
@@ -147,6 +150,23 @@ def test_profile_and_daemon_are_there_after_setup_and_found_again(bootstrap: Boo
     assert outcomes == [ALREADY_THERE] * 3
     assert bootstrap("stop").returncode == 0
     assert bootstrap("status").stdout == "not running\n"
+
+
+@pytest.mark.daemon
+def test_a_daemon_that_was_killed_comes_back_with_a_worker_that_knows_its_broker(
+    bootstrap: Bootstrap, tmp_path: Path
+) -> None:
+    bootstrap("setup")
+    daemon = psutil.Process(int(bootstrap("status").stdout.split()[-1]))
+    for process in (daemon, *daemon.children(recursive=True)):
+        process.kill()
+    again = bootstrap("setup")
+    assert again.returncode == 0, again.stdout + again.stderr
+    (status,) = (tmp_path / ".aiida" / "broker").glob("*/broker.status")
+    deadline = time.monotonic() + 60
+    while not json.loads(status.read_text() or "{}").get("task_subscribers"):
+        assert time.monotonic() < deadline, status.read_text()
+        time.sleep(0.5)
 
 
 @pytest.mark.daemon

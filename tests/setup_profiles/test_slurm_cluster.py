@@ -132,6 +132,25 @@ def test_up_is_idempotent_and_down_leaves_nothing_running(tmp_path: Path) -> Non
     assert not _command_lines_with(str(tmp_path))
 
 
+@pytest.mark.slurm
+@needs_slurm
+def test_a_controller_that_is_back_knows_its_jobs(tmp_path: Path) -> None:
+    private = SlurmCluster(tmp_path)
+    with pytest.raises(StepError, match="is not up"):
+        private.start_controller()
+    try:
+        private.up()
+        assert private.start_controller() == ALREADY_THERE
+        _run(private, "sbatch", "--output=/dev/null", "--wrap", f"exec sleep 600 # {tmp_path}")
+        _wait_until_running(private)
+        assert private.stop_controller() == DONE
+        assert not private.is_controller_up()
+        assert private.start_controller() == DONE
+        _wait_until_running(private)
+    finally:
+        private.down()
+
+
 def _wait_until_running(cluster: SlurmCluster) -> None:
     deadline = time.monotonic() + 30
     while _run(cluster, "squeue", "--noheader", "--format=%T") != "RUNNING":

@@ -29,6 +29,7 @@ VALUES: dict[str, str] = {
     "ssh_host": "cluster",
     "work_dir": "/scratch/{username}/aiida",
     "cores_per_node": "64",
+    "allocation": "labels",
     "slurm_header": "#SBATCH --account=project",
     "pw_executable": "/opt/qe-7.2/bin/pw.x",
     "hp_executable": "/opt/qe-7.2/bin/hp.x",
@@ -158,7 +159,7 @@ def _filled(template: Path, folder: Path, values: dict[str, str]) -> Path:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", ["localhost", "slurm-cpu", "slurm-gpu"])
+@pytest.mark.parametrize("kind", ["localhost", "slurm-cpu", "slurm-gpu", "slurm-allocation"])
 def test_verdi_makes_computer_and_codes_from_the_files(kind: str, verdi_alone: Verdi, tmp_path: Path) -> None:
     label = "localhost" if kind == "localhost" else f"my-{kind}"
     values = {**VALUES, "label": label}
@@ -182,7 +183,8 @@ def test_verdi_makes_computer_and_codes_from_the_files(kind: str, verdi_alone: V
     stored = yaml.safe_load((tmp_path / "exported.yaml").read_text(encoding="utf-8"))
     assert stored["work_dir"] == values["work_dir"]
     if kind != "localhost":
-        assert stored["prepend_text"].strip() == values["slurm_header"]
+        lines = stored["prepend_text"].strip().splitlines()
+        assert lines[-1] == ("export SLURM_JOB_ID" if kind == "slurm-allocation" else values["slurm_header"])
 
 
 @pytest.mark.engine

@@ -16,7 +16,6 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 from plumpy import ProcessState
 
 from aiida_redoxmlp.active_learning.records import LoopState
-from aiida_redoxmlp.calculations.select import SelectCalculation
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
@@ -24,6 +23,7 @@ from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
+from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 EXIT = ActiveLearningWorkChain.exit_codes
@@ -271,11 +271,12 @@ def test_exploration_changes_its_seed_and_its_limit_with_the_iteration(learning,
     assert set(inputs["job"]["structures"]) == {"half"}
 
 
-def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted):
+@pytest.mark.parametrize("n_frames", [0, 1])
+def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted, n_frames):
     process = learning()
     process.begin_iteration()
     process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2], n_frames=1, n_steps=0)
+    process.ctx.explore = explored(submitted[-1][2], n_frames=n_frames, n_steps=0)
     assert process.inspect_exploration() is None
     assert not process.has_explored()
     process.prepare_labels()
@@ -339,9 +340,9 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     assert process.inspect_exploration() is None
     process.run_selection()
     kind, inputs, node = submitted[-1]
-    assert kind is SelectCalculation
+    assert kind is SelectBaseWorkChain
     assert kind.spec().inputs.validate(inputs) is None
-    assert inputs["settings"]["selection"]["n_labels"] == 2
+    assert inputs["job"]["settings"]["selection"]["n_labels"] == 2
     process.ctx.select = selected(
         process, node, demo_structure, n_requests=3, warnings=["The committee has collapsed: all members are the same."]
     )
@@ -356,7 +357,7 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     training, evaluation = submitted[-2:]
     assert training[1]["job"]["foundation"].uuid == process.inputs.model.uuid
     assert training[1]["job"]["settings"]["fine_tuning"]["mode"] == "naive"
-    assert evaluation[1]["dataset"].n_frames == 2
+    assert evaluation[1]["job"]["dataset"].n_frames == 2
     process.ctx.train, process.ctx.evaluate = trained(training[2], saved_model), evaluated(evaluation[2], 0.03)
     assert process.inspect_training() is None
     assert process.end_iteration() is None
@@ -371,6 +372,50 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     process.results()
     assert process.outputs["conclusion"]["status"] == "converged"
     assert process.outputs["model"].uuid != process.inputs.model.uuid
+
+
+DISK_FULL = "The disk or the quota of the computer is full (No space left on device); free space there and start again."
+
+
+def selecting(learning, submitted):
+    """Return a loop whose selection runs."""
+    process = learning()
+    process.begin_iteration()
+    process.run_exploration()
+    process.ctx.explore = explored(submitted[-1][2])
+    process.inspect_exploration()
+    process.run_selection()
+    return process
+
+
+def test_a_full_disk_in_a_training_loses_no_label(start, learning, submitted, answer, demo_structure):
+    process = selecting(learning, submitted)
+    before = process.dataset.n_frames
+    process.ctx.select = selected(process, submitted[-1][2], demo_structure)
+    process.inspect_selection()
+    process.prepare_labels()
+    process.run_labels()
+    answer(submitted[-1][2], submitted[-1][1]["structure"], [2, 3])
+    process.judge_answers()
+    process.run_training()
+    process.ctx.train = finished(submitted[-2][2], 300, DISK_FULL)
+    process.ctx.evaluate = None
+    code = process.inspect_training()
+    assert code.status == EXIT.ERROR_TRAINING_FAILED.status
+    assert DISK_FULL in process.outputs["conclusion"]["sentence"]
+    assert process.outputs["dataset"].n_frames == before + 1
+    assert process.outputs["model"].uuid == process.inputs.model.uuid
+    previous = ended_with({name: process.outputs[name] for name in ("loop", "dataset", "model")})
+    again = start(previous=previous)
+    assert (again.ctx.number, again.goes_on()) == (1, True)
+
+
+def test_a_full_disk_in_a_selection_ends_the_loop_with_what_there_is(learning, submitted):
+    process = selecting(learning, submitted)
+    process.ctx.select = finished(submitted[-1][2], 300, DISK_FULL)
+    code = process.inspect_selection()
+    assert (code.status, DISK_FULL in code.message) == (EXIT.ERROR_SELECTION_FAILED.status, True)
+    assert {"dataset", "model", "loop", "conclusion"} <= set(process.outputs)
 
 
 def test_nothing_to_ask_pauses_the_loop(learning, submitted, demo_structure):
@@ -429,6 +474,13 @@ def test_a_structure_whose_charges_never_close_is_refused_by_name(build, demo_st
     builder.redox = orm.Dict({"allowed_states": {"Mn": [2]}, "fixed_states": {"Li": 1, "P": 5, "O": -2}})
     ports = ActiveLearningWorkChain.spec().inputs
     assert "The structure 'half': No allowed states" in str(ports.validate(ports.pre_process(builder._inputs(True))))
+
+
+def test_ions_that_cannot_hop_are_refused_before_anything_is_labelled(build):
+    builder = build(overrides={"explore": {"ion_hops": {"element": "Na"}}})
+    ports = ActiveLearningWorkChain.spec().inputs
+    refused = str(ports.validate(ports.pre_process(builder._inputs(True))))
+    assert "No structure has Na with a vacant site within 4 Å; give ion_hops.sites" in refused
 
 
 def test_it_loads_by_entry_point():

@@ -126,7 +126,22 @@ def test_failed_pw_gives_no_frames(label_inputs, make_frame):
     process = instantiate(label_inputs)
     exit_code = attempt(process, make_frame, [2, 3], exit_status=310, outputs=False)
     assert exit_code.status == LabelWorkChain.exit_codes.ERROR_PW_FAILED.status
+    assert exit_code.message == "pw.x failed beyond repair (exit status 310): nobody says why."
     assert not process.has_label()
+
+
+def test_a_failed_label_says_what_its_last_job_says(label_inputs):
+    process = instantiate(label_inputs)
+    chain = orm.WorkChainNode().store()
+    for message in ("It was cut off.", "The disk is full."):
+        job = orm.CalcJobNode()
+        job.base.links.add_incoming(chain, link_type=LinkType.CALL_CALC, link_label="job")
+        job.store()
+        job.set_exit_message(message)
+    chain.set_process_state(ProcessState.FINISHED)
+    chain.set_exit_status(300)
+    failed = process._why_failed(chain)
+    assert failed.message == "pw.x failed beyond repair (exit status 300): The disk is full."
 
 
 def test_output_without_occupations_is_not_a_label(label_inputs, make_frame):

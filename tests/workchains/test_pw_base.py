@@ -7,13 +7,17 @@ from aiida import orm
 from aiida.common import LinkType
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
+from aiida.plugins import ParserFactory
 from plumpy import ProcessState
 
 from aiida_redoxmlp.calculations.pw import RedoxPwCalculation
 from aiida_redoxmlp.workchains.pw_base import MAX_INTERRUPTIONS, RedoxPwBaseWorkChain
 
 SCF_NOT_CONVERGED = RedoxPwCalculation.exit_codes.ERROR_ELECTRONIC_CONVERGENCE_NOT_REACHED
-CUT_OFF = RedoxPwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE
+CUT_OFF = [
+    RedoxPwCalculation.exit_codes[f"ERROR_{name}"]
+    for name in ("OUTPUT_STDOUT_INCOMPLETE", "OUTPUT_STDOUT_MISSING", "OUTPUT_FILES", "SCHEDULER_NODE_FAILURE")
+]
 STEPS_USED_UP = RedoxPwCalculation.exit_codes.ERROR_IONIC_CYCLE_EXCEEDED_NSTEP
 
 
@@ -83,11 +87,25 @@ def test_used_up_steps_end_a_relaxation_only_where_that_was_asked_for(process, f
     assert bool(chain.ctx.get("is_finished", False)) == accepted
 
 
-def test_a_run_killed_from_outside_goes_on_from_its_last_geometry_but_not_for_ever(process, failed):
+@pytest.mark.parametrize("cut_off", CUT_OFF, ids=lambda code: str(code.status))
+def test_a_run_killed_from_outside_goes_on_from_its_last_geometry_but_not_for_ever(process, failed, cut_off):
     chain = process()
     for _ in range(MAX_INTERRUPTIONS):
-        killed = failed(CUT_OFF)
+        killed = failed(cut_off)
         assert chain.handle_interruption(killed).do_break
         assert chain.ctx.inputs.structure.uuid == killed.outputs.output_structure.uuid
         assert chain.ctx.inputs.parameters["CONTROL"]["restart_mode"] == "from_scratch"
-    assert chain.handle_interruption(failed(CUT_OFF)) is None
+    assert chain.handle_interruption(failed(cut_off)) is None
+
+
+def test_a_run_killed_before_its_first_step_starts_again(process, make_calculation):
+    chain = process()
+    banner = "     Program PWSCF v.7.2 starts on 21Nov2026 at 10:00:00\n"
+    given = chain.inputs.pw
+    inputs = {name: given[name] for name in ("structure", "parameters", "redox")}
+    inputs["kpoints"] = chain.inputs.kpoints
+    killed = make_calculation("redoxmlp.pw", {"aiida.out": banner}, inputs=inputs, output_filename="aiida.out")
+    _, parsed = ParserFactory("redoxmlp.pw").parse_from_node(killed, store_provenance=False)
+    killed.set_process_state(ProcessState.FINISHED)
+    killed.set_exit_status(parsed.exit_status)
+    assert chain.handle_interruption(killed).do_break

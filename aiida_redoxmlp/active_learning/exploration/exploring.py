@@ -107,7 +107,7 @@ class _Running:
         self._potential, self._chemistry, self._settings = potential, chemistry, settings
         self._report, self._should_stop = on_progress or (lambda _: None), should_stop or (lambda: False)
         self._storage = Storage(checkpoints, fingerprint_of(structures, chemistry, settings))
-        points = starting_points(structures, chemistry, settings.variations, settings.seed)
+        points = starting_points(structures, chemistry, settings)
         if self._storage.exists:
             self._stored, arrays = self._storage.restore(points, potential.encoding)
             snapshots = self._require_same_energies()
@@ -125,7 +125,7 @@ class _Running:
         if settings.relaxations is None:
             return True
         points = [point for point, trusted in zip(stored.points, stored.trusted, strict=True) if trusted]
-        points = [point for point in points if not point.rattle]
+        points = [point for point in points if not (point.rattle or point.on_hop)]
         while stored.n_relaxed < len(points):
             left = points[stored.n_relaxed :]
             batch = left[: relaxed_at_once(self._potential.device, max(len(one.configuration) for one in points))]
@@ -176,7 +176,7 @@ class _Running:
             first_energies=evaluations[0].energies.tolist(),
             records=[
                 WalkerRecord.of(
-                    "start",
+                    "hop" if point.on_hop else "start",
                     point,
                     n_steps=0,
                     n_steps_asked=0,
@@ -214,8 +214,10 @@ class _Running:
     def _new_walkers(self, snapshots: list[Snapshot]) -> list[Walker]:
         """Return walkers before their first step, from all starting points within the limits."""
         stored, encoding, walkers = self._stored, self._potential.encoding, []
+        hops_walk = self._settings.ion_hops is not None and self._settings.ion_hops.walks
         for point, trusted, snapshot in zip(stored.points, stored.trusted, snapshots, strict=True):
-            for number, walk in enumerate(self._settings.walks if trusted else (), start=1):
+            walking = trusted and (not point.on_hop or hops_walk)
+            for number, walk in enumerate(self._settings.walks if walking else (), start=1):
                 hopping = walk.charges is not None
                 hops = ChargeHops(point.configuration, point.spins, self._chemistry, encoding) if hopping else None
                 for copy in range(1, walk.copies + 1):
@@ -261,7 +263,12 @@ class _Running:
         collapsed = collapse_of([frame.uncertainty for frame in frames], self._potential.n_members)
         if collapsed is not None:
             warnings.append(collapsed)
-        for kind, what in (("start", "starting points"), ("walk", "walks"), ("relaxation", "relaxations")):
+        for kind, what in (
+            ("start", "starting points"),
+            ("hop", "structures along hops of ions"),
+            ("walk", "walks"),
+            ("relaxation", "relaxations"),
+        ):
             some = [record for record in records if record.kind == kind]
             stopped = [record for record in some if record.stopped is not None]
             if some and len(stopped) == len(some):

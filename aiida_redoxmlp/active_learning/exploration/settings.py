@@ -8,7 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from aiida_redoxmlp.active_learning.electrons import BeliefSettings
 
-__all__ = ("ChargeMoves", "ExplorationSettings", "Limits", "Relaxations", "Stage", "Variations", "Voigt", "Walk")
+__all__ = (
+    "ChargeMoves",
+    "ExplorationSettings",
+    "IonHops",
+    "Limits",
+    "Relaxations",
+    "Stage",
+    "Variations",
+    "Voigt",
+    "Walk",
+)
 
 Voigt = tuple[float, float, float, float, float, float]
 """Components xx, yy, zz, yz, xz, xy of a symmetric tensor."""
@@ -117,7 +127,7 @@ class Variations(_Settings):
 
 
 class Relaxations(_Settings):
-    """Relaxation of every starting point that is not rattled, in its cell."""
+    """Relaxation in its cell of every starting point that is neither rattled nor on the way of a hop."""
 
     force_tolerance: float = Field(0.05, gt=0, description="Largest force component at the end, in eV/Å.")
     max_steps: int = Field(200, ge=1, description="Most steps.")
@@ -125,6 +135,25 @@ class Relaxations(_Settings):
         0.02, ge=0, description="Displacement in Å before; frees structures that symmetry holds on a saddle."
     )
     frame_interval: int = Field(20, ge=1, description="Steps from one kept frame to the next; the last is kept too.")
+
+
+class IonHops(_Settings):
+    """Ways of mobile ions to vacant sites, from every structure that has both."""
+
+    element: str = Field("Li", description="Element of the ions.")
+    sites: tuple[tuple[float, float, float], ...] = Field(
+        (),
+        description="Fractional coordinates of all sites that such an ion can take, taken ones among them; if not "
+        "given, the places of the ions in all given structures of the same lattice.",
+    )
+    max_distance: float = Field(4.0, gt=0, description="Longest hop in Å.")
+    n_images: int = Field(5, ge=1, description="Structures between the two ends of a hop; its end is one more.")
+    max_hops: int = Field(
+        6,
+        ge=1,
+        description="Hops from each structure, one of those that symmetry makes equal; of more, some at random.",
+    )
+    walks: bool = Field(False, description="Whether walks begin at these structures as well.")
 
 
 class Limits(_Settings):
@@ -155,6 +184,7 @@ class ExplorationSettings(_Settings):
     walks: tuple[Walk, ...] = Field((), description="Molecular dynamics; each walk begins at every starting point.")
     variations: Variations = Field(default_factory=Variations, description="Strained and rattled starting points.")
     relaxations: Relaxations | None = Field(None, description="Relax starting points as well.")
+    ion_hops: IonHops | None = Field(None, description="Structures along hops of mobile ions to vacant sites as well.")
     limits: Limits = Field(default_factory=Limits, description="Where walkers stop.")
     patterns: BeliefSettings = Field(
         default_factory=BeliefSettings, description="How the lowest pattern of a geometry is found."
@@ -166,8 +196,8 @@ class ExplorationSettings(_Settings):
     @model_validator(mode="after")
     def _something_to_do(self) -> ExplorationSettings:
         varied = self.variations.strains or self.variations.rattles
-        if not (self.walks or self.relaxations or varied):
+        if not (self.walks or self.relaxations or self.ion_hops or varied):
             raise ValueError(
-                "nothing is to be explored; give walks, relaxations, or variations with strains or rattles"
+                "nothing is to be explored; give walks, relaxations, ion_hops, or variations with strains or rattles"
             )
         return self

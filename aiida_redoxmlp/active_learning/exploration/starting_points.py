@@ -1,4 +1,4 @@
-"""Where walkers start: the given structures, and strained and rattled cells beside them."""
+"""Where walkers start: the given structures, strained and rattled cells beside them, and ways of ions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_redoxmlp.active_learning.electrons import BeliefSettings, believe, with_believed_pattern
-from aiida_redoxmlp.active_learning.exploration.settings import Variations, Voigt
+from aiida_redoxmlp.active_learning.exploration.ion_hops import hop_images, hops_by_structure
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings, IonHops, Variations, Voigt
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
@@ -45,6 +46,7 @@ class StartingPoint:
         states_known: whether its states were given.
         strain: components of the strain.
         rattle: standard deviation of its displacements in Å.
+        on_hop: whether an ion is on its way to a vacant site.
     """
 
     name: str
@@ -53,8 +55,9 @@ class StartingPoint:
     redox_sites: tuple[int, ...]
     spins: NDArray[np.int64] | None
     states_known: bool
-    strain: Voigt
-    rattle: float
+    strain: Voigt = (0.0,) * 6
+    rattle: float = 0.0
+    on_hop: bool = False
 
 
 def random_of(seed: int, name: str) -> np.random.Generator:
@@ -82,30 +85,25 @@ def displaced(configuration: Configuration, rattle: float, random: np.random.Gen
 
 
 def starting_points(
-    structures: Mapping[str, GivenStructure], chemistry: RedoxChemistry, variations: Variations, seed: int
+    structures: Mapping[str, GivenStructure], chemistry: RedoxChemistry, settings: ExplorationSettings
 ) -> list[StartingPoint]:
-    """Return all starting points, those of each structure one after another.
+    """Return all starting points: the variations of each structure one after another, then those along hops of ions.
 
     Args:
         structures: what to explore from, by name.
         chemistry: charges of the material.
-        variations: strains and rattles.
-        seed: of the displacements.
+        settings: strains, rattles, hops of ions, and the seed of what is random.
 
     Raises:
-        InputError: without structures, for one with fewer than two atoms, or for states that are not allowed.
+        InputError: without structures, for one with fewer than two atoms, for states that are not allowed, or if ions
+            are to hop and none can.
     """
     if not structures:
         raise InputError("There is no structure to explore from; give at least one.")
-    points: list[StartingPoint] = []
-    for name, given in structures.items():
-        sites = _checked_sites(name, given, chemistry)
-        for varied, strain, rattle, configuration in _variations(name, given.configuration, variations, seed):
-            points.append(
-                StartingPoint(
-                    varied, name, configuration, sites, given.configuration.spins, given.states_known, strain, rattle
-                )
-            )
+    given = [_as_given(name, one, chemistry) for name, one in structures.items()]
+    points = [varied for point in given for varied in _variations(point, settings.variations, settings.seed)]
+    if settings.ion_hops is not None:
+        points += _along_hops(given, settings.ion_hops, settings.seed)
     return points
 
 
@@ -135,6 +133,31 @@ def with_states(
     return found
 
 
+def _as_given(name: str, given: GivenStructure, chemistry: RedoxChemistry) -> StartingPoint:
+    """Return a given structure as it is."""
+    sites = _checked_sites(name, given, chemistry)
+    return StartingPoint(name, name, given.configuration, sites, given.configuration.spins, given.states_known)
+
+
+def _along_hops(points: Sequence[StartingPoint], settings: IonHops, seed: int) -> list[StartingPoint]:
+    """Return structures along the hops of all structures' ions."""
+    found: list[StartingPoint] = []
+    every = hops_by_structure({point.name: point.configuration for point in points}, settings)
+    for point in points:
+        here, hops = point.configuration, every[point.name]
+        random = random_of(seed, f"{point.name}, hops")
+        chosen = np.sort(random.permutation(len(hops))[: settings.max_hops])
+        for number, hop in enumerate((hops[index] for index in chosen), start=1):
+            name = f"{point.name}, hop {number} ({settings.element} {hop.ion}, {hop.distance:.2f} Å)"
+            images = hop_images(here, hop, settings.n_images, random_of(seed, name))
+            names = [*(f"{name}, image {image}" for image in range(1, len(images))), f"{name}, end"]
+            found += [
+                replace(point, name=one, configuration=here.moved_to(positions), on_hop=True)
+                for one, positions in zip(names, images, strict=True)
+            ]
+    return found
+
+
 def _checked_sites(name: str, given: GivenStructure, chemistry: RedoxChemistry) -> tuple[int, ...]:
     """Return the redox sites of a given structure."""
     atoms = given.configuration
@@ -149,16 +172,15 @@ def _checked_sites(name: str, given: GivenStructure, chemistry: RedoxChemistry) 
     return tuple(sites)
 
 
-def _variations(
-    name: str, configuration: Configuration, variations: Variations, seed: int
-) -> Iterator[tuple[str, Voigt, float, Configuration]]:
-    """Yield name, strain, rattle and atoms of a structure and all its variations."""
+def _variations(point: StartingPoint, variations: Variations, seed: int) -> Iterator[StartingPoint]:
+    """Yield a structure and all its variations."""
     strains = [0.0, *variations.strains]
     rattles = [0.0, *(rattle for rattle in variations.rattles for _ in range(variations.copies))]
     for s, strain in enumerate(strains):
         tensor: Voigt = strain if isinstance(strain, tuple) else (strain, strain, strain, 0.0, 0.0, 0.0)
-        of_strain = f"{name}, strain {s}" if s else name
-        cell = strained(configuration, tensor) if s else configuration
+        of_strain = f"{point.name}, strain {s}" if s else point.name
+        cell = strained(point.configuration, tensor) if s else point.configuration
         for r, rattle in enumerate(rattles):
-            varied = f"{of_strain}, rattle {r}" if r else of_strain
-            yield varied, tensor, rattle, displaced(cell, rattle, random_of(seed, varied)) if r else cell
+            name = f"{of_strain}, rattle {r}" if r else of_strain
+            atoms = displaced(cell, rattle, random_of(seed, name)) if r else cell
+            yield replace(point, name=name, configuration=atoms, strain=tensor, rattle=rattle)

@@ -30,8 +30,9 @@ class WalkerRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="The `walker` of its frames.")
-    kind: Literal["start", "relaxation", "walk"] = Field(
-        description="'start': a starting point that was only looked at; 'walk': molecular dynamics."
+    kind: Literal["start", "hop", "relaxation", "walk"] = Field(
+        description="'start': a starting point that was only looked at; 'hop': one with an ion on its way to a vacant "
+        "site; 'walk': molecular dynamics."
     )
     structure: str = Field(description="Name of the given structure.")
     strain: Voigt = Field(description="Of its starting point: xx, yy, zz, yz, xz, xy.")
@@ -47,7 +48,9 @@ class WalkerRecord(BaseModel):
     hops_accepted: int = Field(0, description="Those that were taken.")
 
     @classmethod
-    def of(cls, kind: Literal["start", "relaxation", "walk"], point: StartingPoint, **found: Any) -> WalkerRecord:
+    def of(
+        cls, kind: Literal["start", "hop", "relaxation", "walk"], point: StartingPoint, **found: Any
+    ) -> WalkerRecord:
         """Return the record of a walker from a starting point."""
         origin = {"structure": point.structure, "strain": point.strain, "rattle": point.rattle}
         return cls.model_validate({"name": point.name, "kind": kind, **origin, **found})
