@@ -23,6 +23,7 @@ import numpy as np
 from training_runs import (
     SMALL,
     closed_frames,
+    frames_axis,
     judge,
     plot_force_errors,
     plot_style,
@@ -80,6 +81,7 @@ def plot(rows: list[dict[str, Any]]) -> None:
     for start, colour in zip(STARTS, ("tab:gray", "tab:blue"), strict=True):
         plot_force_errors(axis, [row for row in rows if row["start"] == start], colour=colour, label=start)
     axis.set(xlabel="training frames of Li¼MnPO4 and Li¾MnPO4", ylabel="force MAE (meV/Å), frames held out")
+    frames_axis(axis, rows)
     plot_style(axis)
     figure.savefig(FIGURE, dpi=150)
 

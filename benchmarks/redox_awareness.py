@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from training_runs import closed_frames, judge, plot_force_errors, plot_style, settings_for, split, train, write_table
+from training_runs import (
+    closed_frames,
+    frames_axis,
+    judge,
+    plot_force_errors,
+    plot_style,
+    settings_for,
+    split,
+    train,
+    write_table,
+)
 
 from aiida_redoxmlp.dataset.frame import Frame
 from aiida_redoxmlp.dataset.strata import pattern_names
@@ -72,11 +82,12 @@ def plot(rows: list[dict[str, Any]]) -> None:
         plot_force_errors(axes[0], own, colour=colour, label=labels[encoding])
         if encoding != "none":
             recovered = [100 * row["pattern_recovery"] for row in own]
-            axes[1].semilogx([row["n_training"] for row in own], recovered, "o-", color=colour)
+            axes[1].plot([row["n_training"] for row in own], recovered, "o-", color=colour)
     axes[1].axhline(100 * rows[0]["chance_recovery"], color="tab:gray", linestyle="--", label="guessing")
     axes[0].set(xlabel="training frames", ylabel="force MAE (meV/Å)", title="Frames held out")
     axes[1].set(xlabel="training frames", ylabel="lowest pattern is DFT's (%)", ylim=(0, 103), title="Pattern recovery")
     for axis in axes:
+        frames_axis(axis, rows)
         plot_style(axis)
     figure.savefig(FIGURE, dpi=150)
 

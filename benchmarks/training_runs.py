@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from ase.io import read
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 from pydantic import BaseModel
 
 from aiida_redoxmlp.dataset.file import read_dataset, write_dataset
@@ -29,6 +30,7 @@ __all__ = (
     "SMALL",
     "closed_frames",
     "epochs_of",
+    "frames_axis",
     "how_states_are_read",
     "judge",
     "plot_force_errors",
@@ -140,6 +142,16 @@ def plot_style(axis: Axes) -> None:
     """Give a panel its grid and legend."""
     axis.grid(alpha=0.3, which="both")
     axis.legend()
+
+
+def frames_axis(axis: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the numbers of training frames below a logarithmic axis, and plain numbers beside it."""
+    sizes = sorted({row["n_training"] for row in rows})
+    axis.set_xscale("log")
+    axis.set_xticks(sizes, [str(size) for size in sizes])
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        formatter(ScalarFormatter())
 
 
 def _write(folder: Path, job: BaseModel, frames: Sequence[Frame]) -> None:
