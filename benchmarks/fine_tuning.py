@@ -39,7 +39,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "fine_tuning.json"
 FIGURE = CHECKOUT / "docs" / "images" / "fine-tuning.png"
 STARTS = ("from scratch", "fine-tuned")
-FINE_RATE = 0.01
+FINE_RATE = 0.02
 
 
 def lithium_content(frame: Frame) -> float:

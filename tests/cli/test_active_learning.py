@@ -88,6 +88,9 @@ def test_a_dry_run_shows_the_plan_and_submits_nothing(config, tmp_path):
         ({"states_of_charge": {"remaining": [2]}}, InputError, "2 Li are to remain, but the cell has 1"),
         ({"redox": {"allowed_states": {"Mn": [2]}}}, InputError, "The structure 'Li1'"),
         ({"explore": {"walks": [{"stages": []}]}}, ConfigurationError, "stages"),
+        ({"explore": {"ion_hops": {"element": "Na"}}}, InputError, "No structure has Na with a vacant site"),
+        ({"explore": {"ion_hops": {"max_hops": 0}}}, ConfigurationError, "max_hops"),
+        ({"resources": {"dft": {"num_cpus": 4}}}, InputError, r"resources\.dft\.num_cpus is 4, .* which counts nodes"),
         ({"previous": 999999}, InputError, "There is no node '999999'"),
     ],
 )

@@ -42,13 +42,14 @@ def yaml_keys(content, known, parent=""):
 @pytest.mark.parametrize("example", sorted((CHECKOUT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_key_of_the_examples_is_in_the_configuration_tables(example):
     configs = {
-        "active_learning": ActiveLearningRunConfig,
+        "active-learning": ActiveLearningRunConfig,
         "hubbard": HubbardRunConfig,
         "dynamics": DynamicsRunConfig,
         "search": SearchRunConfig,
         "train": TrainRunConfig,
     }
-    config = configs.get(example.stem.partition("-")[0], CampaignConfig)
+    stem = example.stem.replace("_", "-")
+    config = next((config for name, config in configs.items() if name in stem), CampaignConfig)
     known = model_keys(config)
     tables = {"": model_table(config)}
     for model, keys in sections_below(config).items():
