@@ -115,8 +115,9 @@ def judge(model: Path, frames: Sequence[Frame]) -> dict[str, Any]:
 
 
 def epochs_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the epochs a training tells of in its progress file, in order."""
-    lines = (folder / PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
+    """Return the epochs a training tells of in its progress file, in order; none where it has not begun."""
+    file = folder / PROGRESS_FILE
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     entries = [json.loads(line) for line in lines if line.endswith("}")]
     return [entry for entry in entries if "loss_validation" in entry]
 

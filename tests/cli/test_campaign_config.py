@@ -24,7 +24,7 @@ def write(tmp_path, content):
     return path
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("demo*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [EXAMPLES / "demo.yaml", EXAMPLES / "demo-slurm.yaml"], ids=lambda path: path.name)
 def test_every_example_is_valid(path):
     assert load_config(path, CampaignConfig).structure.exists()
 
