@@ -134,19 +134,20 @@ def run(deployment: Deployment, given: dict[str, Any], faults: Faults | None, ar
     """Run the loop to its end, with faults if there are any to make, and tell what came of it."""
     pk = int(deployment.python(SUBMIT.format(given=json.dumps(given))).split()[-1])
     chance = random.Random(arguments.seed)  # noqa: S311 - not a secret
-    waiting = list(KINDS) if arguments.quick else []
+    waiting = list(KINDS)
     end, next_at = time.monotonic() + arguments.limit, time.monotonic() + arguments.interval
     while not deployment.is_terminated(pk):
         if time.monotonic() > end:
             raise SystemExit(
                 f"no end after {arguments.limit} s:\n{deployment.run('aiida-redoxmlp', 'status', str(pk))}"
             )
-        if faults is not None and time.monotonic() > next_at and (waiting or not arguments.quick):
-            kind = waiting[0] if arguments.quick else chance.choice(KINDS)
-            if faults.make(kind, chance.choice):
-                sys.stdout.write(f"{faults.made[-1]}\n")
-                waiting = waiting[1:]
-                next_at = time.monotonic() + arguments.interval * (1 if arguments.quick else chance.uniform(0.5, 1.5))
+        if not waiting and not arguments.quick:
+            waiting = chance.sample(KINDS, len(KINDS))
+        due = faults is not None and waiting and time.monotonic() > next_at
+        if due and faults.make(waiting[0], chance.choice):
+            sys.stdout.write(f"{faults.made[-1]}\n")
+            waiting = waiting[1:]
+            next_at = time.monotonic() + arguments.interval * (1 if arguments.quick else chance.uniform(0.5, 1.5))
         time.sleep(0.5)
     told = json.loads(deployment.python(TELL.format(pk=pk)).splitlines()[-1])
     sys.stdout.write(f"{told['sentence']} {told['wall_time_s']} s, not well ended: {told['jobs_not_ok']}\n")
@@ -200,7 +201,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=RESULTS, help="file to write (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the profile")
     parser.add_argument("--seed", type=int, default=1, help="decides which faults are made, and when")
-    parser.add_argument("--interval", type=float, default=75.0, help="seconds between faults, on average")
+    parser.add_argument("--interval", type=float, default=60.0, help="seconds between faults, on average")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds that a node or slurmctld is away")
     parser.add_argument("--limit", type=float, default=5400.0, help="seconds after which a loop is given up")
     parser.add_argument("--iterations", type=int, default=3)
