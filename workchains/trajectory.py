@@ -275,7 +275,7 @@ class TrajectoryWorkChain(SubmittingOnceWorkChain):
             if not part:
                 continue
             name = f"part_{number}"
-            joined = self._join(name, part)
+            joined = self._join(part)
             self.out(f"trajectories.{name}", joined["trajectory"])
             if "frames" not in joined:
                 continue
@@ -292,7 +292,7 @@ class TrajectoryWorkChain(SubmittingOnceWorkChain):
             return failed.format(steps=self.ctx.steps_done, wanted=self._dynamics.n_steps, message=message)
         return None if frames else cast("ExitCode", self.exit_codes.ERROR_NO_OCCUPATIONS)
 
-    def _join(self, name: str, part: list[dict[str, Any]]) -> Any:
+    def _join(self, part: list[dict[str, Any]]) -> Any:
         """Join the chunks of one part; they are joined even if there is one, for the steps get their numbers there."""
         chunks: list[dict[str, Any]] = []
         nodes: dict[str, orm.Data] = {}
@@ -304,7 +304,7 @@ class TrajectoryWorkChain(SubmittingOnceWorkChain):
             if "frames" in outputs:
                 nodes[f"{label}_frames"] = outputs.frames
                 nodes[f"{label}_states"] = outputs.oxidation_states
-        plan = {"timestep": self._dynamics.timestep, "group": f"{self.uuid}-{name}", "chunks": chunks}
+        plan = {"timestep": self._dynamics.timestep, "chunks": chunks}
         return join_chunks(orm.Dict(plan), **nodes)
 
     def on_terminated(self) -> None:

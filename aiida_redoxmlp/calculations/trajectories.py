@@ -27,12 +27,12 @@ _STATES = ("states", "naive_states", "moment_signs", "confidences", "margins", "
 def join_chunks(plan: orm.Dict, **chunks: orm.Data) -> dict[str, orm.Data]:
     """Join the chunks of a run that went on from each other's last step.
 
-    The step that a chunk repeats, from which it went on, is taken from the chunk before.
+    The step that a chunk repeats, from which it went on, is taken from the chunk before. All frames are of the group of
+    the first one, which is the same where the chunks come from AiiDA's cache.
 
     Args:
-        plan: ``timestep`` in fs, ``group`` (name of the trajectory) and ``chunks``, in order: of each its ``name``,
-            ``first_step`` (number of its first step in the run) and ``repeats`` (whether that step is the last one of
-            the chunk before).
+        plan: ``timestep`` in fs and ``chunks``, in order: of each its ``name``, ``first_step`` (number of its first
+            step in the run) and ``repeats`` (whether that step is the last one of the chunk before).
         chunks: of each chunk ``<name>_trajectory`` and, if any step has a label, ``<name>_frames`` and
             ``<name>_states``; all of the same atoms.
 
@@ -54,12 +54,12 @@ def join_chunks(plan: orm.Dict, **chunks: orm.Data) -> dict[str, orm.Data]:
         rows.append((states, kept, steps[kept] + one["first_step"]))
         of_chunk: Any = chunks[f"{one['name']}_frames"]
         frames += [
-            replace(frame, step=int(step) + one["first_step"], group=content["group"])
+            replace(frame, step=int(step) + one["first_step"])
             for frame, step, keep in zip(of_chunk.frames, steps, kept, strict=True)
             if keep
         ]
     if frames:
-        joined["frames"] = DatasetData.from_frames(frames)
+        joined["frames"] = DatasetData.from_frames([replace(frame, group=frames[0].group) for frame in frames])
         joined["oxidation_states"] = _join_states(rows)
     return joined
 

@@ -122,7 +122,7 @@ def chunk(steps, chemistry):
         made = RedoxChemistry.model_validate(chemistry)
 
         own = [replace(step, index=number) for number, step in enumerate(steps[first:last])]
-        labelled = frames_from_steps(own, total_charge=0, table=made.table(), group="chunk", source="uuid")
+        labelled = frames_from_steps(own, total_charge=0, table=made.table(), group=f"from {first}", source="uuid")
         return {
             "trajectory": trajectory_from_steps(own),
             "frames": DatasetData.from_frames(labelled.frames),
@@ -134,7 +134,7 @@ def chunk(steps, chemistry):
 
 def join(chunks, plan):
     nodes = {f"{name}_{kind}": node for name, made in chunks.items() for kind, node in made.items()}
-    return join_chunks(orm.Dict({"timestep": TIMESTEP, "group": "whole", "chunks": plan}), **nodes)
+    return join_chunks(orm.Dict({"timestep": TIMESTEP, "chunks": plan}), **nodes)
 
 
 def test_chunks_are_joined_without_a_step_lost_or_doubled(aiida_profile, chunk, steps):
@@ -149,7 +149,7 @@ def test_chunks_are_joined_without_a_step_lost_or_doubled(aiida_profile, chunk, 
     np.testing.assert_allclose(joined["trajectory"].get_array("times"), np.arange(8) * TIMESTEP / 1000)
     frames = joined["frames"].frames
     assert [frame.step for frame in frames] == list(range(8))
-    assert {frame.group for frame in frames} == {"whole"}
+    assert {frame.group for frame in frames} == {"from 0"}
     np.testing.assert_allclose([frame.energy for frame in frames], [step.energy for step in steps])
     states = joined["oxidation_states"]
     assert states.get_array("step_indices").tolist() == list(range(8))

@@ -141,7 +141,7 @@ class TrajectoryDraft(ProcessDraft):
         """Join the jobs and hand over what they came to."""
         frames = []
         for number, part in enumerate(self.parts):
-            joined = self._join(number, part)
+            joined = self._join(part)
             self.hand_over(self.node, **{f"trajectories__part_{number}": joined["trajectory"]})
             if "frames" not in joined:
                 continue
@@ -160,7 +160,7 @@ class TrajectoryDraft(ProcessDraft):
             self.frames = frames[0]
         end(self.node, status, message)
 
-    def _join(self, number: int, part: list[dict[str, Any]]) -> dict[str, Any]:
+    def _join(self, part: list[dict[str, Any]]) -> dict[str, Any]:
         step = self.process(orm.CalcFunctionNode, "join_chunks", self.node, "join_chunks", {})
         short = {"output_trajectory": "trajectory", "frames": "frames", "oxidation_states": "states"}
         nodes = {
@@ -170,7 +170,7 @@ class TrajectoryDraft(ProcessDraft):
             if name in short
         }
         chunks = [{key: one[key] for key in ("name", "first_step", "repeats")} for one in part]
-        plan = {"timestep": self.settings.timestep, "group": f"{self.node.uuid}-part_{number}", "chunks": chunks}
+        plan = {"timestep": self.settings.timestep, "chunks": chunks}
         joined: dict[str, Any] = inspect.unwrap(join_chunks)(orm.Dict(plan), **nodes)
         self.create(step, **joined)
         return joined
