@@ -1,4 +1,4 @@
-"""Structures as points in descriptor space, and the ones farthest from all that is known."""
+"""Structures as points in descriptor space, and the ones that stand for the others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.configuration import Configuration
 
-__all__ = ("FarthestPoints", "structure_vectors")
+__all__ = ("Representatives", "structure_vectors")
+
+_MOST_COUNTED = 2000
 
 
 def structure_vectors(potential: CommitteePotential, configurations: Sequence[Configuration]) -> NDArray[np.float64]:
@@ -35,19 +38,26 @@ def structure_vectors(potential: CommitteePotential, configurations: Sequence[Co
     return vectors.reshape(len(configurations), len(elements) * 2 * width)
 
 
-class FarthestPoints:
-    """Chooses points one after the other, each far from those known and those chosen before.
+class Representatives:
+    """Chooses points one after the other such that all points are near one that is known or chosen.
 
-    Distances are Euclidean, with every column in units of its standard deviation over all points. Without known
-    points the first choice is the one farthest from the mean of all. Source: T. F. Gonzalez,
-    Theor. Comput. Sci. 38, 293 (1985).
+    The gain of a point is the fall of the weighted sum of the points' distances to the nearest known or chosen one if
+    it were chosen. An outlier that stands for nothing but itself gains little. Distances are Euclidean, with every
+    column in units of its standard deviation over all points. Without known points the mean of all counts as known.
+    Of very many points every so many-th counts in the sum. Source: greedy k-medians; G. L. Nemhauser, L. A. Wolsey and
+    M. L. Fisher, Math. Program. 14, 265 (1978).
 
     Attributes:
-        distances: from every point to the nearest that is known or chosen, shape (n_points,).
+        distances: from every point that counts to the nearest that is known or chosen, shape (n_counted,).
     """
 
-    def __init__(self, points: NDArray[np.float64], known: NDArray[np.float64] | None = None) -> None:
-        """Take points of shape (n_points, n_columns), and what is known in the same columns."""
+    def __init__(
+        self,
+        points: NDArray[np.float64],
+        known: NDArray[np.float64] | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take points of shape (n_points, n_columns), what is known in the same columns, and the points' weights."""
         there = np.zeros((0, points.shape[1])) if known is None else known
         if there.shape[1:] != points.shape[1:]:
             raise InputError(
@@ -57,15 +67,17 @@ class FarthestPoints:
         every = np.concatenate([points, there])
         width = every.std(axis=0) if len(every) else np.ones(points.shape[1])
         scale = np.where(width > 1e-12, width, 1.0)
-        self._points = points / scale
-        origin = there / scale if len(there) else self._points.mean(axis=0, keepdims=True)
-        self.distances: NDArray[np.float64] = np.full(len(points), np.inf)
-        for one in origin if len(points) else ():
-            self._approach(one)
+        counted = slice(None, None, -(-len(points) // _MOST_COUNTED) or 1)
+        scaled, origin = points / scale, (there if len(there) else points.mean(axis=0, keepdims=True)) / scale
+        self._between = cdist(scaled, scaled[counted])
+        self._weights = (np.ones(len(points)) if weights is None else weights)[counted]
+        self.distances: NDArray[np.float64] = cdist(scaled[counted], origin).min(axis=1)
+
+    def gains(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """Return the gain of the points at some places, shape (n_places,)."""
+        gains: NDArray[np.float64] = np.maximum(self.distances - self._between[list(places)], 0) @ self._weights
+        return gains
 
     def take(self, index: int) -> None:
         """Choose a point."""
-        self._approach(self._points[index])
-
-    def _approach(self, point: NDArray[np.float64]) -> None:
-        np.minimum(self.distances, np.linalg.norm(self._points - point, axis=1), out=self.distances)
+        np.minimum(self.distances, self._between[index], out=self.distances)

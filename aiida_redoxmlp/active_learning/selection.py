@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aiida_redoxmlp.active_learning.candidates import Candidate, formula_of
-from aiida_redoxmlp.active_learning.diversity import FarthestPoints
+from aiida_redoxmlp.active_learning.diversity import Representatives
 from aiida_redoxmlp.active_learning.records import BandCounts
 from aiida_redoxmlp.active_learning.uncertainty import SpreadFactors, Uncertainty, collapse_of
 from aiida_redoxmlp.dataset.strata import shuffle_key
@@ -117,10 +117,10 @@ def select(
 
     Every candidate carries the pattern it is to be asked with. One that was asked before, or that occurs twice, is
     left out. With ``redox_aware`` the stratum (state of charge and pattern) with the fewest labels is served first;
-    of a stratum the candidate is taken that is the most uncertain and the farthest in descriptor space from all that
-    is labelled or chosen (uncertainty times distance). The uncertainty is the calibrated largest force spread over its
-    mean in the candidates plus the doubt about the electrons over one half. A committee without spread is
-    told in a warning, and candidates are then chosen by distance only.
+    of a stratum the candidate is taken that brings the candidates, weighted by their uncertainty, nearest in descriptor
+    space to one that is labelled or chosen. The uncertainty is the calibrated largest force spread over its mean in
+    the candidates plus the doubt about the electrons over one half. A committee without spread is told in a warning,
+    and all candidates then weigh the same.
 
     Args:
         candidates: the structures.
@@ -207,29 +207,28 @@ class _Choice:
         places = np.flatnonzero(wanted)
         if not len(places):
             return []
-        worth = np.ones(len(self.forces)) if blind else self._worth(places)
-        points = FarthestPoints(vectors, self.known.vectors)
+        points = Representatives(vectors[places], self.known.vectors, None if blind else self._worth(places))
         waiting: dict[str, list[int]] = {}
-        for index in places.tolist():
-            waiting.setdefault(self.strata[index], []).append(index)
+        for number, index in enumerate(places.tolist()):
+            waiting.setdefault(self.strata[index], []).append(number)
         labels = Counter(self.known.strata or {})
         chosen: list[int] = []
         while waiting and len(chosen) < self.settings.n_labels:
             stratum = min(waiting, key=lambda name: (labels[name], shuffle_key(self.settings.seed, name)))
             own = waiting[stratum]
-            best = max(own, key=lambda index: (worth[index] * points.distances[index], -index))
+            best = own[int(points.gains(own).argmax())]
             own.remove(best)
             if not own:
                 del waiting[stratum]
             labels[stratum] += 1
             points.take(best)
-            chosen.append(best)
+            chosen.append(int(places[best]))
         return chosen
 
     def _worth(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How uncertain each candidate is, without unit."""
+        """How uncertain the candidates at some places are, without unit."""
         mean = max(float(self.forces[places].mean()), np.finfo(np.float64).tiny)
-        worth: NDArray[np.float64] = self.forces / mean + 2 * self.doubts
+        worth: NDArray[np.float64] = self.forces[places] / mean + 2 * self.doubts[places]
         return worth
 
     def reason(self, index: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from aiida_redoxmlp.active_learning.candidates import Candidate, content_key, keys_of_frames
-from aiida_redoxmlp.active_learning.diversity import FarthestPoints, structure_vectors
+from aiida_redoxmlp.active_learning.diversity import Representatives, structure_vectors
 from aiida_redoxmlp.active_learning.electrons import PatternBelief
 from aiida_redoxmlp.active_learning.selection import (
     CandidateBand,
@@ -150,7 +150,7 @@ def test_random_selection_follows_the_seed_and_not_the_order_of_the_candidates()
     assert select(CANDIDATES, uncertain(spreads), VECTORS, other, n_members=2).chosen != forward
 
 
-def test_a_collapsed_committee_is_told_and_structures_are_chosen_by_distance() -> None:
+def test_a_collapsed_committee_is_told_and_structures_are_chosen_all_the_same() -> None:
     selection = chosen("redox_aware", np.zeros(40), band=BAND)
     assert len(selection.chosen) == 6
     assert "collapsed" in selection.warnings[0]
@@ -194,33 +194,46 @@ def test_nothing_to_choose_from_is_no_error() -> None:
     assert selection.counts.uncertain_fraction is None
 
 
-def test_farthest_points_are_far_from_what_is_known_and_from_each_other() -> None:
-    points = np.array([[0.0, 0], [0.1, 0], [5, 0], [5.1, 0], [0, 7]])
-    space = FarthestPoints(points, known=np.array([[0.0, 0.05]]))
-    order = []
-    for _ in range(2):
-        order.append(int(space.distances.argmax()))
-        space.take(order[-1])
-    assert {frozenset(order)} <= {frozenset({3, 4}), frozenset({2, 4})}
-    assert space.distances[[*order]].max() == 0
+def test_representatives_stand_for_many_and_not_for_what_is_known() -> None:
+    known, crowd, outlier = np.zeros((1, 2)), np.array([[5.0, 0], [5.1, 0], [5.2, 0]]), np.array([[0.0, 7]])
+    space = Representatives(np.concatenate([known, crowd, outlier]), known=known)
+    first = int(space.gains(range(5)).argmax())
+    assert first == 2  # in the middle of the crowd
+    space.take(first)
+    assert space.gains([2]) == 0
+    assert space.gains(range(5)).argmax() == 4
 
 
-def test_the_points_cover_the_pool_better_than_a_random_choice() -> None:
+def test_weights_say_what_has_to_be_represented() -> None:
+    points = np.array([[0.0], [1.0], [10.0], [11.0]])
+    heavy = np.array([1.0, 1, 100, 100])
+    assert Representatives(points, weights=heavy).gains(range(4)).argmax() in (2, 3)
+    assert Representatives(points, weights=heavy[::-1]).gains(range(4)).argmax() in (0, 1)
+
+
+def test_representatives_are_nearer_to_the_pool_than_a_random_choice() -> None:
     points = np.random.default_rng(0).normal(size=(200, 4))
-    space = FarthestPoints(points)
+    space = Representatives(points)
     for _ in range(10):
-        space.take(int(space.distances.argmax()))
+        space.take(int(space.gains(range(200)).argmax()))
     scaled = points / points.std(axis=0)
-    radii = []
+    means = []
     for seed in range(20):
         some = scaled[np.random.default_rng(seed).choice(200, 10, replace=False)]
-        radii.append(np.linalg.norm(scaled[:, None] - some, axis=2).min(axis=1).max())
-    assert space.distances.max() < min(radii)
+        means.append(np.linalg.norm(scaled[:, None] - some, axis=2).min(axis=1).mean())
+    assert space.distances.mean() < min(means)
+
+
+def test_of_very_many_points_some_count() -> None:
+    points = np.random.default_rng(0).normal(size=(5000, 2))
+    space = Representatives(points)
+    assert len(space.distances) == 1667
+    assert space.gains(range(5000)).shape == (5000,)
 
 
 def test_points_of_other_columns_are_refused() -> None:
     with pytest.raises(InputError, match="3 columns"):
-        FarthestPoints(np.zeros((2, 3)), np.zeros((1, 4)))
+        Representatives(np.zeros((2, 3)), np.zeros((1, 4)))
 
 
 def test_renumbered_atoms_are_the_same_point(right: BondCommittee) -> None:
