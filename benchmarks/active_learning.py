@@ -1,9 +1,9 @@
 """How many labels does a loop need that sees forces, electrons and structures, or forces only, or nothing?
 
-Run it from a checkout, in its environment: ``python benchmarks/active_learning.py [--seeds 1 2 3] [--quick]``. Frames
+Run it from a checkout, in its environment: ``python benchmarks/active_learning.py [--processes N] [--quick]``. Frames
 of ``benchmarks/data/limnpo4.npz`` are the pool: a loop sees their geometries, believes in a pattern for each, asks for
-labels, gets DFT's, and trains its committee on from the last. All loops of a seed begin with the same frames and
-have the same budget of labels and gradient steps; they are judged on trajectories that are in no pool. What is reported
+labels, gets DFT's, and trains its committee anew. All loops of a seed begin with the same frames and have the same
+budget of labels and gradient steps; they are judged on trajectories that are in no pool. What is reported
 is the number of labels at which the mean over the seeds reaches the force error and the pattern recovery that random
 selection ends with. Writes ``results/active_learning.json`` and ``docs/images/active-learning.png``.
 """
@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from training_runs import ALLOWED_STATES, closed_frames, how_states_are_read, plot_style, settings_for, split
+from training_runs import ALLOWED_STATES, SMALL, closed_frames, how_states_are_read, plot_style, settings_for, split
 
 from aiida_redoxmlp.active_learning.candidates import formula_of
 from aiida_redoxmlp.active_learning.judging import fresh_errors, spread_factors
@@ -44,7 +48,6 @@ RESULTS = CHECKOUT / "benchmarks" / "results" / "active_learning.json"
 FIGURE = CHECKOUT / "docs" / "images" / "active-learning.png"
 STRATEGIES = {"random": "tab:gray", "uncertainty": "tab:orange", "redox_aware": "tab:blue"}
 CHEMISTRY = RedoxChemistry.model_validate({"allowed_states": ALLOWED_STATES})
-NETWORK = {"num_channels": 8, "max_L": 0, "r_max": 4.0, "radial_mlp": (16, 16)}
 FAR = CandidateBand(floor=0.02, ceiling=None)
 """No ceiling: frames of a pool come from DFT, so none of them is a structure that the potential made up."""
 
@@ -64,7 +67,6 @@ class Loop:
         everything = self.pool.candidates()
         self.candidates = [one for one in everything if one.configuration.positions.tobytes() not in taken]
         self.state = LoopState()
-        self.folder = tempfile.TemporaryDirectory()
         self.curve: list[dict[str, Any]] = []
         self.overhead = 0.0
 
@@ -72,7 +74,6 @@ class Loop:
         """Run the loop to the end of its budget, from the committee that all loops of a seed share."""
         began = time.perf_counter()
         budget = Budget(labels=self.arguments.budget - self.arguments.initial)
-        first.save(Path(self.folder.name) / "model_0")
         potential = self.judged(first)
         while not decide(self.state, StoppingRules(), budget).stop and self.candidates:
             potential = self.iterate(potential, labels_left(self.state, budget))
@@ -119,14 +120,7 @@ class Loop:
         if not verdicts:
             self.candidates = []
             return potential
-        return self.train(number + 1)
-
-    def train(self, number: int) -> CommitteePotential:
-        """Train on from the last committee, on all labels, and judge."""
-        start = Path(self.folder.name) / f"model_{number - 1}" if number else None
-        potential = train(self.frames, self.arguments, start)
-        potential.save(Path(self.folder.name) / f"model_{number}")
-        return self.judged(potential)
+        return self.judged(train(self.frames, self.arguments))
 
     def judged(self, potential: CommitteePotential) -> CommitteePotential:
         """Add a point to the curve."""
@@ -140,24 +134,16 @@ class Loop:
         return potential
 
 
-def train(frames: list[Frame], arguments: Any, start: Path | None) -> CommitteePotential:
-    """Train a committee, from a saved one if there is one.
+def train(frames: list[Frame], arguments: Any) -> CommitteePotential:
+    """Train a committee from random weights.
 
     Nothing is held out of so few labels: a training ends by its steps. Frames are repeated, so that no epoch is shorter
-    than twenty steps and little time goes into checkpoints.
+    than forty steps and little time goes into checkpoints.
     """
     repeated = frames * max(1, round(80 / len(frames)))
-    changes: dict[str, Any] = {
-        "architecture": NETWORK,
-        "seeds": list(range(arguments.members)),
-        "learning_rate": 0.03 if start is None else 0.02,
-    }
-    if start is not None:
-        changes["fine_tuning"] = {"mode": "naive"}
-    settings = settings_for(len(repeated), arguments.first_steps if start is None else arguments.steps, **changes)
+    settings = settings_for(len(repeated), arguments.steps, seeds=list(range(arguments.members)), **SMALL)
     with tempfile.TemporaryDirectory() as folder:
-        engine = get_engine("mace")
-        return engine.train(repeated, frames[:8], settings, checkpoint_folder=Path(folder), foundation=start).potential
+        return get_engine("mace").train(repeated, frames[:8], settings, checkpoint_folder=Path(folder)).potential
 
 
 def verdict_of(answer: LabelAnswer) -> Verdict:
@@ -217,35 +203,44 @@ def plot(curves: dict[str, list[dict[str, float]]]) -> None:
     figure.savefig(FIGURE, dpi=150)
 
 
+def tasks_of(arguments: Any) -> list[tuple[str, int]]:
+    """Return strategy and seed of every loop."""
+    return [(strategy, seed) for seed in arguments.seeds for strategy in arguments.strategies]
+
+
+def run_loop(arguments: Any, strategy: str, seed: int) -> dict[str, Any]:
+    """Run one loop; the first committee of a seed is the same for all strategies."""
+    loop = Loop(strategy, seed, *split(closed_frames()), arguments)
+    return loop.run(train(loop.frames, arguments))
+
+
 def main() -> None:
     """Run all loops, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
-    parser.add_argument("--initial", type=int, default=6, help="labels every loop begins with")
-    parser.add_argument("--batch", type=int, default=6, help="labels of an iteration")
+    parser.add_argument("--initial", type=int, default=12, help="labels every loop begins with")
+    parser.add_argument("--batch", type=int, default=12, help="labels of an iteration")
     parser.add_argument("--budget", type=int, default=60, help="labels of a loop, the first ones among them")
-    parser.add_argument("--members", type=int, default=3)
-    parser.add_argument("--first-steps", type=int, default=600, help="gradient steps of the first training")
-    parser.add_argument("--steps", type=int, default=400, help="gradient steps of every further training")
+    parser.add_argument("--processes", type=int, default=2, help="loops at a time, one core each")
+    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=2000, help="gradient steps of a training")
     parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seeds, arguments.budget = arguments.seeds[:1], arguments.initial + 2 * arguments.batch
-        arguments.first_steps, arguments.steps, arguments.members = 60, 40, 2
+        arguments.steps = 60
     pool, test = split(closed_frames())
-    runs = []
-    for seed in arguments.seeds:
-        loops = [Loop(strategy, seed, pool, test, arguments) for strategy in arguments.strategies]
-        first = train(loops[0].frames, arguments, None)
-        runs += [loop.run(first) for loop in loops]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor:
+        runs = list(executor.map(partial(run_loop, arguments), *zip(*tasks_of(arguments), strict=True)))
     curves = {strategy: mean_curve(runs, strategy) for strategy in arguments.strategies}
     goal = curves["random"][-1] if "random" in curves else next(iter(curves.values()))[-1]
     needed = {strategy: labels_needed(curve, goal) for strategy, curve in curves.items()}
     sys.stdout.write(f"goal {goal}; labels needed {needed}\n")
     if arguments.quick:
         return
-    settings = {key: value for key, value in vars(arguments).items() if key != "quick"}
+    settings = {key: value for key, value in vars(arguments).items() if key not in {"quick", "processes"}}
     result = {
         "settings": settings,
         "n_pool": len(pool),
