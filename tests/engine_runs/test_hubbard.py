@@ -94,8 +94,7 @@ def test_licoo2_is_self_consistent_and_equals_a_run_by_hand(example, codes, tmp_
     runs = [called(called(node, label), "iteration_01") for label in ("scf_1_1", "tight_scf_1")]
     executables = {name: str(code.filepath_executable) for name, code in codes.items()}
     hp_input = "&inputhp\n prefix='aiida', outdir='./out/'\n nq1=1, nq2=1, nq3=1\n conv_thr_chi=1d-5, iverbosity=2\n/\n"
-    # Some runs differ by half a meV, within what the thresholds of pw.x and hp.x leave open.
-    assert by_hand(runs, hp_input, tmp_path, executables)[0, 0] == pytest.approx(first["u_out"][0], abs=1e-3)
+    assert by_hand(runs, hp_input, tmp_path, executables)[0, 0] == pytest.approx(first["u_out"][0], abs=1e-4)
 
 
 def test_antiferromagnetic_nio_is_self_consistent(example):
