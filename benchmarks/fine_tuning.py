@@ -1,9 +1,10 @@
 """How many labels does fine-tuning from a related potential save?
 
-Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A potential of
-Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model. Redox-aware
-potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested subsets, from scratch and from the foundation model, with
-about the same number of gradient steps, and judged on the same trajectories held out. Writes
+Run it from a checkout, in its environment: ``python benchmarks/fine_tuning.py [--processes N]``. A redox-aware
+potential of Li½MnPO4 (``benchmarks/data/limnpo4.npz``, all frames of that composition) is the foundation model; with
+``--foundation none`` it is redox-unaware. Redox-aware potentials of Li¼MnPO4 and Li¾MnPO4 are trained on nested
+subsets, from scratch and from the foundation model, with about the same number of gradient steps, and judged on the
+same frames held out. Writes
 ``results/fine_tuning.json``, a table of it and ``docs/images/fine-tuning.png``.
 """
 

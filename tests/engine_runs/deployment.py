@@ -141,7 +141,7 @@ class Deployment:
     def _attributes(self, condition: str) -> list[dict[str, Any]]:
         """Attributes of nodes, from the database file: a wait that asks often leaves the processors to the jobs."""
         (database,) = self.folder.rglob("database.sqlite")
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True, timeout=60)) as connection:
             rows = connection.execute(f"SELECT attributes FROM db_dbnode WHERE {condition}")  # noqa: S608
             return [json.loads(row) for (row,) in rows]
 
