@@ -217,10 +217,10 @@ def run_loop(arguments: Any, strategy: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Run all loops, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument("--initial", type=int, default=12, help="labels every loop begins with")
-    parser.add_argument("--batch", type=int, default=12, help="labels of an iteration")
+    parser.add_argument("--batch", type=int, default=18, help="labels of an iteration")
     parser.add_argument("--budget", type=int, default=60, help="labels of a loop, the first ones among them")
     parser.add_argument("--processes", type=int, default=2, help="loops at a time, one core each")
     parser.add_argument("--members", type=int, default=2)

@@ -41,8 +41,8 @@ def structure_vectors(potential: CommitteePotential, configurations: Sequence[Co
 class Representatives:
     """Chooses points one after the other such that all points are near one that is known or chosen.
 
-    The gain of a point is the fall of the weighted sum of the points' distances to the nearest known or chosen one if
-    it were chosen. An outlier that stands for nothing but itself gains little. Distances are Euclidean, with every
+    The gain of a point is the fall of the sum of the points' distances to the nearest known or chosen one if it were
+    chosen. An outlier that stands for nothing but itself gains little. Distances are Euclidean, with every
     column in units of its standard deviation over all points. Without known points the mean of all counts as known.
     Of very many points every so many-th counts in the sum. Source: greedy k-medians; G. L. Nemhauser, L. A. Wolsey and
     M. L. Fisher, Math. Program. 14, 265 (1978).
@@ -55,9 +55,8 @@ class Representatives:
         self,
         points: NDArray[np.float64],
         known: NDArray[np.float64] | None = None,
-        weights: NDArray[np.float64] | None = None,
     ) -> None:
-        """Take points of shape (n_points, n_columns), what is known in the same columns, and the points' weights."""
+        """Take points of shape (n_points, n_columns), and what is known in the same columns."""
         there = np.zeros((0, points.shape[1])) if known is None else known
         if there.shape[1:] != points.shape[1:]:
             raise InputError(
@@ -70,12 +69,11 @@ class Representatives:
         counted = slice(None, None, -(-len(points) // _MOST_COUNTED) or 1)
         scaled, origin = points / scale, (there if len(there) else points.mean(axis=0, keepdims=True)) / scale
         self._between = cdist(scaled, scaled[counted])
-        self._weights = (np.ones(len(points)) if weights is None else weights)[counted]
         self.distances: NDArray[np.float64] = cdist(scaled[counted], origin).min(axis=1)
 
     def gains(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Return the gain of the points at some places, shape (n_places,)."""
-        gains: NDArray[np.float64] = np.maximum(self.distances - self._between[list(places)], 0) @ self._weights
+        gains: NDArray[np.float64] = np.maximum(self.distances - self._between[list(places)], 0).sum(axis=1)
         return gains
 
     def take(self, index: int) -> None:

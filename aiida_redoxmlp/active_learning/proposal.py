@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -90,7 +89,7 @@ def propose(
         n_members=potential.n_members,
         known=Known(
             keys=keys_of_frames(labelled) | (set() if book is None else book.keys),
-            strata=Counter(stratum_of(frame.configuration, frame.redox_sites) for frame in labelled),
+            strata={stratum_of(frame.configuration, frame.redox_sites) for frame in labelled},
             vectors=vectors[len(believed) :],
         ),
         factors=factors,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -67,12 +66,12 @@ class Known:
 
     Attributes:
         keys: of all structures with their states (:func:`~aiida_redoxmlp.active_learning.candidates.content_key`).
-        strata: labels of each stratum (:func:`stratum_of`).
+        strata: those of which there are labels (:func:`stratum_of`).
         vectors: points of the labelled structures, in the columns of the candidates', or None.
     """
 
     keys: Collection[str] = frozenset()
-    strata: Counter[str] | None = None
+    strata: Collection[str] = frozenset()
     vectors: NDArray[np.float64] | None = None
 
 
@@ -116,11 +115,10 @@ def select(
     """Choose the candidates to label.
 
     Every candidate carries the pattern it is to be asked with. One that was asked before, or that occurs twice, is
-    left out. With ``redox_aware`` the stratum (state of charge and pattern) with the fewest labels is served first;
-    of a stratum the candidate is taken that brings the candidates, weighted by their uncertainty, nearest in descriptor
-    space to one that is labelled or chosen. The uncertainty is the calibrated largest force spread over its mean in
-    the candidates plus the doubt about the electrons over one half. A committee without spread is told in a warning,
-    and all candidates then weigh the same.
+    left out. With ``redox_aware`` candidates are those with forces in the band or electrons in doubt. A stratum (state
+    of charge and pattern) without any label is served first; then the candidate is taken that brings all of them
+    nearest in descriptor space to one that is labelled or chosen. A committee without spread is told in a warning, and
+    the band is then not looked at.
 
     Args:
         candidates: the structures.
@@ -202,34 +200,23 @@ class _Choice:
         )
 
     def spread_out(self, vectors: NDArray[np.float64], *, blind: bool) -> list[int]:
-        """New candidates in the band by forces or electrons, far apart and from every stratum."""
+        """New candidates in the band by forces or electrons: strata without a label first, and what stands for many."""
         wanted = self.new & (~self.too_far if blind else self.by_forces | self.by_electrons)
         places = np.flatnonzero(wanted)
         if not len(places):
             return []
-        points = Representatives(vectors[places], self.known.vectors, None if blind else self._worth(places))
-        waiting: dict[str, list[int]] = {}
-        for number, index in enumerate(places.tolist()):
-            waiting.setdefault(self.strata[index], []).append(number)
-        labels = Counter(self.known.strata or {})
+        points = Representatives(vectors[places], self.known.vectors)
+        unseen = {self.strata[index] for index in places.tolist()} - set(self.known.strata)
+        left = list(range(len(places)))
         chosen: list[int] = []
-        while waiting and len(chosen) < self.settings.n_labels:
-            stratum = min(waiting, key=lambda name: (labels[name], shuffle_key(self.settings.seed, name)))
-            own = waiting[stratum]
-            best = own[int(points.gains(own).argmax())]
-            own.remove(best)
-            if not own:
-                del waiting[stratum]
-            labels[stratum] += 1
+        while left and len(chosen) < self.settings.n_labels:
+            among = [number for number in left if self.strata[places[number]] in unseen] or left
+            best = among[int(points.gains(among).argmax())]
+            left.remove(best)
+            unseen.discard(self.strata[places[best]])
             points.take(best)
             chosen.append(int(places[best]))
         return chosen
-
-    def _worth(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How uncertain the candidates at some places are, without unit."""
-        mean = max(float(self.forces[places].mean()), np.finfo(np.float64).tiny)
-        worth: NDArray[np.float64] = self.forces[places] / mean + 2 * self.doubts[places]
-        return worth
 
     def reason(self, index: int) -> str:
         """Say why a candidate was chosen."""
