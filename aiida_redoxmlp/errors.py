@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 __all__ = (
     "ClosureError",
@@ -82,8 +83,8 @@ def explain(error: ValidationError, source: str) -> str:
         source: name of the file or input that was validated.
     """
     sentences = []
-    for entry in error.errors():
-        where = ".".join(str(part) for part in entry["loc"]) or "the whole"
+    for entry in _causes(error):
+        where = ".".join(str(part) for part in entry["loc"])
         if entry["type"] == "extra_forbidden":
             sentences.append(f"{source}: the key {where!r} is not known; remove it or check its spelling.")
         elif entry["type"] == "missing":
@@ -91,5 +92,18 @@ def explain(error: ValidationError, source: str) -> str:
         else:
             message = entry["msg"].removeprefix("Value error, ").removesuffix(".")
             given = "" if isinstance(entry["input"], dict | list) else f" (given: {entry['input']!r})"
-            sentences.append(f"{source}: {where}: {message[:1].lower()}{message[1:]}{given}.")
+            place = f"{source}: {where}" if where else source
+            sentences.append(f"{place}: {message[:1].lower()}{message[1:]}{given}.")
     return " ".join(sentences)
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """Return what pydantic found, without sequences that are too short only because an entry of theirs was refused."""
+    entries = error.errors()
+    places = [entry["loc"] for entry in entries]
+    return [
+        entry
+        for entry in entries
+        if entry["type"] != "too_short"
+        or not any(place[: len(entry["loc"])] == entry["loc"] and place != entry["loc"] for place in places)
+    ]

@@ -85,6 +85,7 @@ def set_runners(
         pydantic.ValidationError: for settings that are not allowed.
     """
     selecting = SelectSettings.model_validate(settings["select"])
+    ExplorationSettings.model_validate(settings["explore"])  # before anything is laid under what is given
     # No further than what is selected from: frames beyond the ceiling of the band are never labelled.
     stopping = {"force_spread": selecting.selection.band.ceiling, **settings["explore"].get("limits", {})}
     exploring = job_options(options.get("exploration"))

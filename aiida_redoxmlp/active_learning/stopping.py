@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from aiida_redoxmlp.active_learning.records import FreshErrors, IterationRecord, LoopState, Usage
 
@@ -19,9 +19,9 @@ class Budget(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     labels: int | None = Field(None, description="DFT labels, failed attempts among them.")
-    core_hours: float | None = Field(None, description="Of DFT, training and exploration.")
+    core_hours: FiniteFloat | None = Field(None, description="Of DFT, training and exploration.")
     iterations: int | None = Field(None, description="Iterations.")
-    days: float | None = Field(None, description="Wall time.")
+    days: FiniteFloat | None = Field(None, description="Wall time.")
 
     @model_validator(mode="after")
     def _worth_starting(self) -> Budget:
@@ -39,7 +39,7 @@ class StoppingRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    force_mae: float | None = Field(None, gt=0, description="Largest force error on the fresh labels, in eV/Å.")
+    force_mae: FiniteFloat | None = Field(None, gt=0, description="Largest force error on the fresh labels, in eV/Å.")
     pattern_recovery: float | None = Field(
         None, gt=0, le=1, description="Smallest share of the fresh labels whose believed pattern DFT found."
     )

@@ -9,6 +9,7 @@ from aiida import orm
 from aiida.engine import ProcessBuilder
 from ase import Atoms
 
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.campaign_start import CampaignStart, check_same_surface, find_campaign
 from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
@@ -18,10 +19,20 @@ from aiida_redoxmlp.cli.profile import load_process
 from aiida_redoxmlp.cli.states_of_charge import structures_of
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.runners.select_job import SelectSettings
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 
 __all__ = ("active_learning_builder",)
+
+_SECTIONS = {
+    "explore": ExplorationSettings,
+    "training": TrainingSettings,
+    "overrides.select": SelectSettings,
+    "overrides.warm_start": FineTuning,
+}
 
 
 def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
@@ -42,6 +53,7 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     builder = built(
         ActiveLearningWorkChain,
         config.material,
+        sections=_SECTIONS,
         pw_code=pw_code,
         runner_code=runner_code,
         structures={

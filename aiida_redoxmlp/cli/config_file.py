@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from aiida_redoxmlp.cli.resources_config import Section
 from aiida_redoxmlp.errors import ConfigurationError, explain
 
-__all__ = ("load_config",)
+__all__ = ("load_config", "suggestions")
 
 _Config = TypeVar("_Config", bound=Section)
 
@@ -54,12 +54,17 @@ def load_config(path: Path, model: type[_Config]) -> _Config:
     try:
         config = model.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(explain(error, str(path)) + _suggestions(error, model)) from error
+        raise ConfigurationError(explain(error, str(path)) + suggestions(error, model)) from error
     return cast("_Config", config.relative_to(path.parent))
 
 
-def _suggestions(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say which keys are allowed where an unknown one was found."""
+def suggestions(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say which keys are allowed where an unknown one was found.
+
+    Args:
+        error: what pydantic found.
+        model: what was validated.
+    """
     sentences = []
     for entry in error.errors():
         if entry["type"] != "extra_forbidden":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from aiida import orm
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.engine import ProcessBuilder
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.checks import (
@@ -18,6 +18,7 @@ from aiida_redoxmlp.cli.checks import (
     check_same_computer,
     chosen_pattern,
 )
+from aiida_redoxmlp.cli.config_file import suggestions
 from aiida_redoxmlp.cli.dynamics_config import DynamicsRunConfig
 from aiida_redoxmlp.cli.foundation_inputs import foundation_inputs
 from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
@@ -153,13 +154,21 @@ def _made(work_chain: Any, config: MaterialConfig, **inputs: Any) -> Any:
     )
 
 
-def built(work_chain: Any, label: str, *, source: str = "overrides", **inputs: Any) -> Any:
+def built(
+    work_chain: Any,
+    label: str,
+    *,
+    source: str = "overrides",
+    sections: Mapping[str, type[BaseModel]] | None = None,
+    **inputs: Any,
+) -> Any:
     """Return a work chain's builder whose inputs were checked as a whole, as a submission would.
 
     Args:
         work_chain: the class.
         label: label of the process.
         source: the key that a setting which is not allowed is told to be of.
+        sections: keys of the configuration that have a model of their own, which is told instead where it refuses.
         inputs: passed to its ``get_builder_from_protocol``.
 
     Raises:
@@ -170,7 +179,10 @@ def built(work_chain: Any, label: str, *, source: str = "overrides", **inputs: A
     except InputError:
         raise
     except ValidationError as error:
-        raise ConfigurationError(explain(error, source)) from error
+        refusing = next(((key, one) for key, one in (sections or {}).items() if one.__name__ == error.title), None)
+        if refusing is None:
+            raise ConfigurationError(explain(error, source)) from error
+        raise ConfigurationError(explain(error, refusing[0]) + suggestions(error, refusing[1])) from error
     except (TypeError, ValueError) as error:  # what AiiDA's data types and ports raise when a value is set
         raise ConfigurationError(f"overrides: {str(error).removeprefix('invalid attribute value ')}") from error
     builder.metadata.label = label

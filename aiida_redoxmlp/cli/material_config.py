@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,7 +21,9 @@ class HubbardConfig(Section):
     """Hubbard corrections."""
 
     projectors: Literal["atomic", "ortho-atomic"] = Field("ortho-atomic", description="Hubbard projectors of pw.x.")
-    u: dict[str, float] = Field(description="U in eV by manifold, such as `Mn-3d: 4.5`.", min_length=1)
+    u: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        description="U in eV by manifold, such as `Mn-3d: 4.5`.", min_length=1
+    )
     v: list[IntersiteRule] = Field(default_factory=list, description="Pairs of manifolds that get a V.")
 
     @field_validator("u")

@@ -92,11 +92,31 @@ def test_a_dry_run_shows_the_plan_and_submits_nothing(config, tmp_path):
         ({"explore": {"ion_hops": {"max_hops": 0}}}, ConfigurationError, "max_hops"),
         ({"resources": {"dft": {"num_cpus": 4}}}, InputError, r"resources\.dft\.num_cpus is 4, .* which counts nodes"),
         ({"previous": 999999}, InputError, "There is no node '999999'"),
+        ({"budget": {"core_hours": float("nan")}}, ConfigurationError, r"budget\.core_hours: .* finite"),
+        ({"budget": {"days": float("inf")}}, ConfigurationError, r"budget\.days: .* finite"),
+        ({"hubbard": {"u": {"Mn-3d": float("nan")}}}, ConfigurationError, r"hubbard\.u\.Mn-3d: .* finite"),
+        ({"hubbard": {"u": {"Mn-3d": -4.5}}}, ConfigurationError, r"hubbard\.u\.Mn-3d: .* \(given: -4\.5\)"),
+        ({"explore": {"walk": []}}, ConfigurationError, "^explore: the key 'walk' .* Did you mean 'walks'"),
+        ({"explore": {"limits": None}}, ConfigurationError, r"^explore: limits: .* \(given: None\)\.$"),
+        ({"explore": {"walks": [], "variations": {"strains": []}}}, ConfigurationError, "^explore: nothing is to be"),
+        ({"training": {"epochs": 3}}, ConfigurationError, "^training: the key 'epochs' .* Did you mean 'max_epochs'"),
+        ({"overrides": {"select": {"bands": 1}}}, ConfigurationError, r"^overrides\.select: the key 'bands'"),
+        ({"overrides": {"max_concurrent": "x"}}, InputError, "'max_concurrent' .* is 'x'; give a whole number"),
+        ({"overrides": {"max_restarts": -1}}, InputError, "'max_restarts' .* is -1; give a whole number, not below 0"),
+        ({"overrides": {"label": 3}}, InputError, "'label' .* is 3; give a mapping"),
     ],
 )
 def test_what_cannot_start_is_refused_before_anything_is_submitted(config, changes, error, says):
     with pytest.raises(error, match=says):
         active_learning_builder(config(**changes))
+
+
+def test_a_wrong_entry_of_a_list_is_told_once(config):
+    walks = [{"stages": [{"n_steps": 10, "temperature": -300}]}]
+    with pytest.raises(ConfigurationError) as refused:
+        active_learning_builder(config(explore={"walks": walks}))
+    place = "explore: walks.0.stages.0.temperature"
+    assert str(refused.value) == f"{place}: input should be greater than 0 (given: -300)."
 
 
 @pytest.fixture

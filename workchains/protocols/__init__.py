@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Literal
 
@@ -54,7 +55,7 @@ def load_protocol(
         overrides: settings laid over the protocol's.
 
     Raises:
-        InputError: for a protocol or a setting the workflow does not have.
+        InputError: for a protocol or a setting the workflow does not have, or a setting of another kind.
     """
     content = _read(workflow)
     name = protocol or content["default_protocol"]
@@ -67,7 +68,21 @@ def load_protocol(
     if unknown:
         known = ", ".join(sorted(settings))
         raise InputError(f"The setting {unknown[0]!r} of the workflow {workflow} is not known; known are {known}.")
+    for key, value in (overrides or {}).items():
+        if (wanted := _other_kind(settings[key], value)) is not None:
+            raise InputError(f"The setting {key!r} of the workflow {workflow} is {value!r}; give {wanted}.")
     return merged(settings, overrides or {})
+
+
+def _other_kind(own: object, given: object) -> str | None:
+    """Return what to give instead of a value that is of another kind than the protocol's own, None where it fits."""
+    if given is None or isinstance(own, bool):
+        return None
+    if isinstance(own, int) and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+        return "a whole number, not below 0"
+    if isinstance(own, dict) and not isinstance(given, Mapping):
+        return "a mapping of keys"
+    return None
 
 
 def _read(workflow: str) -> dict[str, Any]:
