@@ -17,7 +17,7 @@ from aiida_redoxmlp.calculations.pw import validate_redox
 from aiida_redoxmlp.calculations.search import validate_fields
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
-from aiida_redoxmlp.engines.fine_tuning import FineTuning
+from aiida_redoxmlp.engines.fine_tuning import FineTuning, require_consistent_start
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.configuration import Configuration
@@ -55,7 +55,7 @@ def _validate_inputs(inputs: Any, _: Any) -> str | None:
                 f"There is no pseudopotential for {', '.join(missing)} of the structure {name!r}; give one an element "
                 "in `label.pseudos`."
             )
-    return _why_no_hops(inputs) or _why_no_frames(inputs)
+    return _why_no_hops(inputs) or _why_no_frames(inputs) or _why_no_warm_start(inputs)
 
 
 def _why_no_frames(inputs: Any) -> str | None:
@@ -66,6 +66,17 @@ def _why_no_frames(inputs: Any) -> str | None:
             f"The earlier loop labelled {earlier[-1].n_frames} frames, but there is no dataset; give its output "
             "`dataset` as well."
         )
+    return None
+
+
+def _why_no_warm_start(inputs: Any) -> str | None:
+    """Return why a training cannot start from the committee before it, or None."""
+    if "warm_start" in inputs:
+        settings = FineTuning.model_validate(inputs["warm_start"].get_dict())
+        try:
+            require_consistent_start(settings, "stored", replay="replay" in inputs["train"]["job"])
+        except InputError as error:
+            return f"warm_start: {error}"
     return None
 
 

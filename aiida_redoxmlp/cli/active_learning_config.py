@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.selection import SelectionSettings
@@ -17,7 +18,17 @@ from aiida_redoxmlp.workchains.protocols import merged
 
 __all__ = ("ActiveLearningCodes", "ActiveLearningResources", "ActiveLearningRunConfig", "StatesOfCharge")
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+def _as_input_name(name: str) -> str:
+    """Return a name that can be that of an input of a work chain, in which ``__`` separates namespaces."""
+    if re.fullmatch(r"[A-Za-z](_?[A-Za-z0-9])*", name) is None:
+        raise ValueError(
+            f"the name {name!r} cannot be used; write letters, digits and single underscores, beginning with a letter"
+        )
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_as_input_name)]
 
 
 class StatesOfCharge(Section):
@@ -100,6 +111,18 @@ class ActiveLearningRunConfig(MaterialConfig):
                 "campaign and previous both say what the loop goes on from; give one of them, as a loop that began "
                 "with a campaign has what it needs of it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_within_the_budget(self) -> ActiveLearningRunConfig:
+        most = None if self.budget is None else self.budget.labels
+        for key, section in (("selection", self.selection), ("neighbourhoods", self.neighbourhoods)):
+            asked = section is not None and "n_labels" in section.model_fields_set and section.n_labels
+            if most is not None and asked > most:
+                raise ValueError(
+                    f"{key}.n_labels asks for {asked} labels an iteration, but budget.labels is {most}; give fewer "
+                    "labels or a larger budget"
+                )
         return self
 
     def relative_to(self, folder: Path) -> ActiveLearningRunConfig:

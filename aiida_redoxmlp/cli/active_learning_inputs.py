@@ -12,16 +12,27 @@ from ase import Atoms
 from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.campaign_start import CampaignStart, check_same_surface, find_campaign
-from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
+from aiida_redoxmlp.cli.checks import (
+    PW_PLUGINS,
+    RUNNER_PLUGINS,
+    check_known_species,
+    check_physics,
+    check_program,
+    check_projectors,
+    check_redox_elements,
+    check_resources,
+)
 from aiida_redoxmlp.cli.foundation_inputs import find_dataset, foundation_inputs
 from aiida_redoxmlp.cli.inputs import built, load_code
 from aiida_redoxmlp.cli.profile import load_process
 from aiida_redoxmlp.cli.states_of_charge import structures_of
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure
 from aiida_redoxmlp.data.model import ModelData
+from aiida_redoxmlp.engines.encoding import Encoding, EncodingName
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.species import Species
 from aiida_redoxmlp.runners.select_job import SelectSettings
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 
@@ -46,7 +57,13 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     for name, atoms in structures.items():
         _check(config, name, atoms)
     start = None if config.campaign is None else find_campaign(config.campaign)
+    relaxed = {} if start is None else start.structures
+    check_redox_elements(config.redox, [*structures.values(), *(one.get_ase() for one in relaxed.values())])
+    if taken := sorted(relaxed.keys() & structures):
+        raise InputError(f"more_structures names {taken[0]!r}, which is a structure of the campaign; rename it.")
     pw_code, runner_code = load_code(config.codes.pw), load_code(config.codes.redoxmlp)
+    check_program(pw_code, "codes.pw", PW_PLUGINS)
+    check_program(runner_code, "codes.redoxmlp", RUNNER_PLUGINS)
     check_resources(pw_code, config.resources.dft, "resources.dft")
     for kind in ("exploration", "training"):
         check_resources(runner_code, getattr(config.resources, kind), f"resources.{kind}")
@@ -57,7 +74,7 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
         pw_code=pw_code,
         runner_code=runner_code,
         structures={
-            **({} if start is None else start.structures),
+            **relaxed,
             **{name: hubbard_structure(atoms, config.hubbard) for name, atoms in structures.items()},
         },
         redox=config.redox.model_dump(mode="json"),
@@ -72,7 +89,21 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     check_projectors(config.hubbard, builder.label.pseudos)
     if start is not None:
         check_same_surface(start, builder)
+    _check_fit(config, builder)
     return cast("ProcessBuilder", builder)
+
+
+def _check_fit(config: ActiveLearningRunConfig, builder: Any) -> None:
+    """Check that committee and dataset know what the structures are made of."""
+    structures = {name: node.get_ase() for name, node in dict(builder.structures).items()}
+    if builder.model is not None:
+        encoding = Encoding.from_dict(builder.model.configuration["encoding"])
+        check_known_species("The committee", encoding, structures, config.redox)
+    if builder.dataset is not None:
+        species = map(Species.parse, builder.dataset.summary()["species"])
+        name = TrainingSettings.model_validate(builder.train.job.settings.get_dict()).encoding
+        encoding = Encoding.for_species(cast("EncodingName", name.removesuffix("+spin")), species, {})
+        check_known_species("A committee trained on the dataset", encoding, structures, config.redox)
 
 
 def _check(config: ActiveLearningRunConfig, name: str, atoms: Atoms) -> None:
@@ -88,7 +119,11 @@ def _beginning(config: ActiveLearningRunConfig, start: CampaignStart | None) -> 
     found = None if config.model is None else ModelData.find(config.model)
     previous = None
     if config.previous is not None:
-        previous = cast("orm.WorkChainNode", load_process(str(config.previous), ("ActiveLearningWorkChain",)))
+        try:
+            node = load_process(str(config.previous), ("ActiveLearningWorkChain",))
+        except InputError as error:
+            raise InputError(f"previous: {error}") from error
+        previous = cast("orm.WorkChainNode", node)
     named = {
         "dataset": None if config.dataset is None else find_dataset(config.dataset, "dataset"),
         "model": ModelData.from_folder(found) if isinstance(found, Path) else found,

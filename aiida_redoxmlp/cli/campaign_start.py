@@ -13,7 +13,7 @@ from aiida import orm
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
 from aiida_redoxmlp.calculations.structures import at_positions
-from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.cli.profile import load_node, load_process
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
@@ -53,7 +53,14 @@ def find_campaign(named: int | str) -> CampaignStart:
     Raises:
         InputError: if there is none, or it has no committee, dataset or relaxed structure yet.
     """
-    node = load_process(_identifier(named), ("CampaignWorkChain",))
+    try:
+        load_node(identifier := _identifier(named))
+    except InputError as error:
+        raise InputError(
+            f"campaign is {named!r}, which is neither a node of this profile nor a folder with the {_SUMMARY} of a "
+            "campaign; give a PK, or the folder that `launch campaign --output` wrote."
+        ) from error
+    node = load_process(identifier, ("CampaignWorkChain",))
     found = {name: output_of(node, name) for name in ("dataset", "model")}
     structures = {f"relaxed_{label.number}": _relaxed(label) for label in _clear_relaxations(node)}
     lacking = [name for name, one in found.items() if one is None]
@@ -110,10 +117,7 @@ def _identifier(named: int | str) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["uuids"]["campaign"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"campaign is {named}, where there is no {_SUMMARY} of a campaign; give the folder that `launch campaign "
-            "--output` wrote, or a PK."
-        ) from error
+        raise InputError(f"There is no {_SUMMARY} of a campaign in {named}.") from error
 
 
 def _clear_relaxations(campaign: orm.ProcessNode) -> Iterator[Label]:

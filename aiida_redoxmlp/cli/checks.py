@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from aiida import orm
 from aiida_pseudo.data.pseudo.upf import UpfData
@@ -11,15 +11,34 @@ from ase import Atoms
 
 from aiida_redoxmlp.cli.material_config import HubbardConfig, MaterialConfig
 from aiida_redoxmlp.cli.resources_config import Resources
+from aiida_redoxmlp.engines.encoding import Encoding
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.hubbard.neighbours import split_manifold
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.magnetic_order import moment_signs
+from aiida_redoxmlp.search.comparability import require_comparable
 from aiida_redoxmlp.search.counting import count_distinct
 from aiida_redoxmlp.search.enumeration import distinct_configurations, first_configuration
 from aiida_redoxmlp.search.space import ConfigurationSpace
 
-__all__ = ("check_physics", "check_projectors", "check_resources", "check_same_computer", "chosen_pattern")
+__all__ = (
+    "PW_PLUGINS",
+    "RUNNER_PLUGINS",
+    "check_known_species",
+    "check_physics",
+    "check_program",
+    "check_projectors",
+    "check_redox_elements",
+    "check_resources",
+    "check_same_computer",
+    "chosen_pattern",
+)
+
+PW_PLUGINS = ("quantumespresso.pw", "redoxmlp.pw")
+"""Calculations that pw.x runs."""
+
+RUNNER_PLUGINS = tuple(f"redoxmlp.{kind}" for kind in ("explore", "select", "train", "evaluate", "search"))
+"""Calculations that redoxmlp-run runs."""
 
 _MOST_LISTED = 6
 _HYPERQUEUE = "hyperqueue"
@@ -51,6 +70,60 @@ def check_physics(config: MaterialConfig, atoms: Atoms) -> None:
                 f"The redox element {element} has no U, without which its oxidation state cannot be read; "
                 f"add {name} to hubbard.u or name the charge of {element} in `fixed_states`."
             )
+
+
+def check_redox_elements(chemistry: RedoxChemistry, structures: Iterable[Atoms]) -> None:
+    """Check that every element whose states are given is in one of the structures.
+
+    Raises:
+        InputError: for one that is in none.
+    """
+    symbols = {symbol for atoms in structures for symbol in atoms.get_chemical_symbols()}
+    if missing := sorted(set(chemistry.allowed_states) - symbols):
+        raise InputError(
+            f"redox.allowed_states names {missing[0]!r}, but there is no {missing[0]} in the structures; their elements "
+            f"are {', '.join(sorted(symbols))}."
+        )
+
+
+def check_program(code: orm.AbstractCode, key: str, plugins: Sequence[str]) -> None:
+    """Check that a code does not say that it is of another program.
+
+    Args:
+        code: the code.
+        key: name of the key that names it.
+        plugins: entry points of the calculations that are to run with it.
+
+    Raises:
+        InputError: if its default calculation is another one.
+    """
+    told = code.default_calc_job_plugin
+    if told is not None and told not in plugins:
+        raise InputError(
+            f"{key} is {code.full_label}, a code for {told} calculations; give one for {' or '.join(plugins)}, or one "
+            "without a default calculation."
+        )
+
+
+def check_known_species(
+    key: str, encoding: Encoding, structures: Mapping[str, Atoms], chemistry: RedoxChemistry
+) -> None:
+    """Check that a potential can be asked about every pattern of the structures.
+
+    Args:
+        key: what the potential is called.
+        encoding: what it knows.
+        structures: by name.
+        chemistry: charges of the elements.
+
+    Raises:
+        InputError: for a species that it does not know.
+    """
+    for name, atoms in structures.items():
+        try:
+            require_comparable(ConfigurationSpace.of_redox_states(atoms, chemistry), encoding)
+        except InputError as error:
+            raise InputError(f"{key} does not fit the structure {name!r}: {error}") from error
 
 
 def check_projectors(hubbard: HubbardConfig, pseudos: Mapping[str, UpfData]) -> None:

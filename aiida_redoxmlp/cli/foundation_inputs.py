@@ -43,7 +43,10 @@ def find_dataset(named: int | str, key: str) -> DatasetData:
     """
     if str(named).endswith(".npz"):
         return DatasetData.from_frames(read_dataset(Path(str(named))))
-    node = load_node(str(named))
+    try:
+        node = load_node(str(named))
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
     if not isinstance(node, DatasetData):
         raise InputError(
             f"{key} is <{named}>, a {node.__class__.__name__} and not a dataset; give the PK, UUID or label of a "

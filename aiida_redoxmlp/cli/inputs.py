@@ -14,6 +14,7 @@ from aiida_redoxmlp.cli.campaign_config import CampaignConfig
 from aiida_redoxmlp.cli.checks import (
     check_physics,
     check_projectors,
+    check_redox_elements,
     check_resources,
     check_same_computer,
     chosen_pattern,
@@ -39,6 +40,7 @@ def campaign_builder(config: CampaignConfig) -> ProcessBuilder:
         InputError: one sentence on the first thing that cannot work.
     """
     atoms = read_structure(config)
+    check_redox_elements(config.redox, [atoms])
     check_physics(config, atoms)
     structure = hubbard_structure(atoms, config.hubbard)
     pw_code = load_code(config.codes.pw)
@@ -74,6 +76,7 @@ def hubbard_builder(config: HubbardRunConfig) -> ProcessBuilder:
         InputError: one sentence on the first thing that cannot work.
     """
     atoms = read_structure(config)
+    check_redox_elements(config.redox, [atoms])
     check_physics(config, atoms)
     pattern = chosen_pattern(config.redox, atoms, config.pattern, "pattern")
     structure = hubbard_structure(atoms, config.hubbard)
@@ -102,6 +105,7 @@ def dynamics_builder(config: DynamicsRunConfig) -> ProcessBuilder:
         InputError: one sentence on the first thing that cannot work.
     """
     atoms = read_structure(config)
+    check_redox_elements(config.redox, [atoms])
     check_physics(config, atoms)
     wishes: Sequence[list[int] | None] = config.patterns or [None]
     patterns = [chosen_pattern(config.redox, atoms, wish, "patterns") for wish in wishes]

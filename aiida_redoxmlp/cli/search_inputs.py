@@ -8,7 +8,7 @@ from typing import cast
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
-from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_resources
+from aiida_redoxmlp.cli.checks import check_physics, check_projectors, check_redox_elements, check_resources
 from aiida_redoxmlp.cli.crystal import read_crystal, repetitions
 from aiida_redoxmlp.cli.inputs import built, load_code
 from aiida_redoxmlp.cli.search_config import SearchRunConfig
@@ -27,6 +27,7 @@ def search_builder(config: SearchRunConfig) -> ProcessBuilder:
     """
     atoms = read_structure(config)
     if config.space is None:
+        check_redox_elements(config.redox, [atoms])
         check_physics(config, atoms)
     code = load_code(config.codes.redoxmlp)
     check_resources(code, config.resources.search, "resources.search")

@@ -46,9 +46,15 @@ def with_remaining(atoms: Atoms, element: str, number: int) -> Atoms:
         number: how many stay.
 
     Raises:
-        InputError: if there are fewer.
+        InputError: if there are fewer, or none at all.
     """
-    places = [index for index, symbol in enumerate(atoms.get_chemical_symbols()) if symbol == element]
+    symbols = atoms.get_chemical_symbols()
+    places = [index for index, symbol in enumerate(symbols) if symbol == element]
+    if not places:
+        raise InputError(
+            f"states_of_charge takes out {element!r}, but the structure has none; its elements are "
+            f"{', '.join(sorted(set(symbols)))}."
+        )
     if number > len(places):
         raise InputError(
             f"states_of_charge: {number} {element} are to remain, but the cell has {len(places)}; give numbers up to "

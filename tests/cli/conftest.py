@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from aiida.plugins import DataFactory
 from aiida_pseudo.groups.family import PseudoPotentialFamily
+
+from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.redox.species import Species
 
 ORBITALS = {"Co": ("3D", "4S"), "Ni": ("3D", "4S"), "Mn": ("3D", "4S"), "O": ("2S", "2P"), "Li": ("2S",), "P": ("3S",)}
 
@@ -21,3 +25,17 @@ def pseudo_family(aiida_profile_clean):
         upf = DataFactory("pseudo.upf")(io.BytesIO(content.encode()), filename=f"{element}.upf")
         family.add_nodes([upf.store()])
     return family
+
+
+@pytest.fixture
+def model_that_knows(tmp_path):
+    """Factory of a model's folder without weights, which says which species it was trained on."""
+
+    def make(*species):
+        encoding = Encoding.for_species("species", map(Species.parse, species)).to_dict()
+        folder = tmp_path / f"knows {' '.join(species)}"
+        folder.mkdir()
+        (folder / "model.json").write_text(json.dumps({"engine": "mace", "encoding": encoding, "members": [1, 2]}))
+        return folder
+
+    return make

@@ -23,6 +23,7 @@ from aiida_redoxmlp.cli.active_learning_plan import plan_of
 from aiida_redoxmlp.cli.config_file import load_config
 from aiida_redoxmlp.cli.loops import loop_table
 from aiida_redoxmlp.cli.states_of_charge import structures_of, with_remaining
+from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.errors import ConfigurationError, InputError
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 
@@ -109,6 +110,44 @@ def test_a_dry_run_shows_the_plan_and_submits_nothing(config, tmp_path):
 def test_what_cannot_start_is_refused_before_anything_is_submitted(config, changes, error, says):
     with pytest.raises(error, match=says):
         active_learning_builder(config(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"states_of_charge": {"element": "Na", "remaining": [0]}}, "takes out 'Na', but the structure has none"),
+        ({"redox": {"allowed_states": {"Mn": [2, 3], "Fe": [2, 3]}}}, "redox.allowed_states names 'Fe', but there is"),
+        ({"codes": {"pw": "pw", "redoxmlp": "pw"}}, r"codes\.redoxmlp is pw@.*, a code for quantumespresso\.pw"),
+        ({"budget": {"labels": 6}, "selection": {"n_labels": 7}}, "selection.n_labels asks for 7 .*labels is 6"),
+        ({"neighbourhoods": {"n_labels": 7}}, "neighbourhoods.n_labels asks for 7 .*labels is 6"),
+        ({"more_structures": {"a__b": str(STRUCTURE)}}, "the name 'a__b' cannot be used; write letters"),
+        ({"overrides": {"warm_start": {"mode": "replay"}}}, "warm_start: The mode replay needs a replay dataset"),
+        ({"previous": "nothing"}, "^previous: There is no node 'nothing'"),
+        ({"dataset": "nothing"}, "^dataset: There is no node 'nothing'"),
+        ({"campaign": "nothing"}, "campaign is 'nothing', which is neither a node .* nor a folder"),
+    ],
+)
+def test_what_contradicts_the_structures_or_itself_is_refused(config, changes, says):
+    with pytest.raises(InputError, match=says):
+        active_learning_builder(config(**changes))
+
+
+def test_a_committee_has_to_know_every_state_of_the_structures(config, model_that_knows):
+    known = ("Li+", "Mn2+", "Mn3+", "P5+", "O2-")
+    fits = model_that_knows(*known)
+    assert active_learning_builder(config(model=str(fits))).model.base.attributes.get("n_members") == 2
+    lacks = model_that_knows(*known[1:])
+    with pytest.raises(InputError, match=r"^The committee does not fit the structure 'Li1': .* does not know Li\+"):
+        active_learning_builder(config(model=str(lacks)))
+    with pytest.raises(InputError, match=r"The committee does not fit .* does not know Mn4\+; it knows .*Mn3\+"):
+        active_learning_builder(config(model=str(fits), redox={"allowed_states": {"Mn": [2, 3, 4]}}))
+
+
+def test_a_dataset_has_to_hold_every_state_of_the_structures(config, make_frame):
+    stored = DatasetData.from_frames([make_frame(0)]).store()
+    assert active_learning_builder(config(dataset=stored.pk)).dataset.uuid == stored.uuid
+    with pytest.raises(InputError, match=r"^A committee trained on the dataset does not fit .* does not know Mn4\+"):
+        active_learning_builder(config(dataset=stored.pk, redox={"allowed_states": {"Mn": [2, 3, 4]}}))
 
 
 def test_a_wrong_entry_of_a_list_is_told_once(config):

@@ -22,6 +22,7 @@ from aiida_redoxmlp.errors import ConfigurationError, InputError
 from tests.report.process_draft import ProcessDraft, end
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+CIF = EXAMPLES / "structures" / "beta-Li0.5MnPO4.cif"
 CODES = {"pw": "pw", "redoxmlp": "redoxmlp"}
 
 
@@ -48,7 +49,7 @@ def loop(write):
 
 
 @pytest.fixture
-def campaign(write, make_frame, saved_model):
+def campaign(write, make_frame, model_that_knows):
     """A campaign that relaxed both patterns, one of them to an ambiguous end, and whose MD began at the other."""
 
     def made(*, ambiguous=(False, True), outputs=("dataset", "model"), began_md=True, **changes):
@@ -73,7 +74,8 @@ def campaign(write, make_frame, saved_model):
             end(label)
             if began_md:
                 with_positions(inputs.structure, relaxed)
-        left = {"dataset": DatasetData.from_frames([make_frame(0)]), "model": ModelData.from_folder(saved_model)}
+        model = ModelData.from_folder(model_that_knows("Li+", "Mn2+", "Mn3+", "P5+", "O2-"))
+        left = {"dataset": DatasetData.from_frames([make_frame(0)]), "model": model}
         draft.hand_over(node, **{name: left[name].store() for name in outputs})
         end(node)
         return node
@@ -123,12 +125,13 @@ def test_the_folder_of_a_campaigns_report_names_it(campaign, loop, tmp_path):
 @pytest.mark.parametrize(
     ("campaign_changes", "changes", "says"),
     [
-        ({}, {"campaign": "../elsewhere"}, r"where there is no summary\.json of a campaign"),
+        ({}, {"campaign": "../elsewhere"}, r"nor a folder with the summary\.json of a campaign"),
         ({"outputs": ("dataset",)}, {}, "has no model, which the loop would begin with"),
         ({"ambiguous": (True, True)}, {}, "no relaxed structure whose pattern is clear"),
         ({}, {"overrides": {"label": {"pw": {"SYSTEM": {"ecutwfc": 30.0}}}}}, r"ecutwfc of pw\.x .* 30\.0, .* 25\.0"),
         ({}, {"overrides": {"label": {"kpoints_distance": 0.5}}}, "The k-points of the loop would be"),
         ({}, {"redox": {"allowed_states": {"Mn": [2, 3, 4]}}}, "The charges of the loop would be"),
+        ({}, {"more_structures": {"relaxed_0": str(CIF)}}, "'relaxed_0', which is a structure of the campaign; rename"),
         (
             {},
             {"states_of_charge": {"remaining": [0]}, "hubbard": {"u": {"Mn-3d": 4.6}}},
