@@ -8,6 +8,7 @@ from typing import Any, cast
 from aiida import orm
 from aiida.engine import ProcessBuilder
 from ase import Atoms
+from pydantic import BaseModel
 
 from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
@@ -38,7 +39,7 @@ from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 
 __all__ = ("active_learning_builder",)
 
-_SECTIONS = {
+_SECTIONS: dict[str, type[BaseModel]] = {
     "explore": ExplorationSettings,
     "training": TrainingSettings,
     "overrides.select": SelectSettings,
@@ -95,15 +96,18 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
 
 def _check_fit(config: ActiveLearningRunConfig, builder: Any) -> None:
     """Check that committee and dataset know what the structures are made of."""
-    structures = {name: node.get_ase() for name, node in dict(builder.structures).items()}
+    known: dict[str, Encoding] = {}
     if builder.model is not None:
-        encoding = Encoding.from_dict(builder.model.configuration["encoding"])
-        check_known_species("The committee", encoding, structures, config.redox)
+        known["The committee"] = Encoding.from_dict(builder.model.configuration["encoding"])
     if builder.dataset is not None:
         species = map(Species.parse, builder.dataset.summary()["species"])
         name = TrainingSettings.model_validate(builder.train.job.settings.get_dict()).encoding
-        encoding = Encoding.for_species(cast("EncodingName", name.removesuffix("+spin")), species, {})
-        check_known_species("A committee trained on the dataset", encoding, structures, config.redox)
+        # Spins do not matter here, and those of a species are not among what a dataset says of itself.
+        plain = cast("EncodingName", name.removesuffix("+spin"))
+        known["A committee trained on the dataset"] = Encoding.for_species(plain, species, {})
+    for name, node in dict(builder.structures).items():
+        for potential, encoding in known.items():
+            check_known_species(potential, encoding, name, node.get_ase(), config.redox)
 
 
 def _check(config: ActiveLearningRunConfig, name: str, atoms: Atoms) -> None:

@@ -81,8 +81,8 @@ def check_redox_elements(chemistry: RedoxChemistry, structures: Iterable[Atoms])
     symbols = {symbol for atoms in structures for symbol in atoms.get_chemical_symbols()}
     if missing := sorted(set(chemistry.allowed_states) - symbols):
         raise InputError(
-            f"redox.allowed_states names {missing[0]!r}, but there is no {missing[0]} in the structures; their elements "
-            f"are {', '.join(sorted(symbols))}."
+            f"redox.allowed_states names {missing[0]!r}, but there is no {missing[0]} in the structures; their "
+            f"elements are {', '.join(sorted(symbols))}."
         )
 
 
@@ -105,25 +105,23 @@ def check_program(code: orm.AbstractCode, key: str, plugins: Sequence[str]) -> N
         )
 
 
-def check_known_species(
-    key: str, encoding: Encoding, structures: Mapping[str, Atoms], chemistry: RedoxChemistry
-) -> None:
-    """Check that a potential can be asked about every pattern of the structures.
+def check_known_species(potential: str, encoding: Encoding, name: str, atoms: Atoms, chemistry: RedoxChemistry) -> None:
+    """Check that a potential can be asked about every pattern of a structure.
 
     Args:
-        key: what the potential is called.
+        potential: what it is called.
         encoding: what it knows.
-        structures: by name.
+        name: of the structure.
+        atoms: the structure.
         chemistry: charges of the elements.
 
     Raises:
         InputError: for a species that it does not know.
     """
-    for name, atoms in structures.items():
-        try:
-            require_comparable(ConfigurationSpace.of_redox_states(atoms, chemistry), encoding)
-        except InputError as error:
-            raise InputError(f"{key} does not fit the structure {name!r}: {error}") from error
+    try:
+        require_comparable(ConfigurationSpace.of_redox_states(atoms, chemistry), encoding)
+    except InputError as error:
+        raise InputError(f"{potential} does not fit the structure {name!r}: {error}") from error
 
 
 def check_projectors(hubbard: HubbardConfig, pseudos: Mapping[str, UpfData]) -> None:
