@@ -108,7 +108,7 @@ class ActiveLearningWorkChain(LabellingSteps):
         builder.structures = structures
         builder.redox = orm.Dict(redox)
         set_loop(builder, settings)
-        earlier = {} if previous is None else outputs_of_previous(previous)
+        earlier = {} if previous is None else outputs_of_previous(previous, structures)
         for name, node in {**earlier, "dataset": dataset, "model": model}.items():
             if (chosen := node if node is not None else earlier.get(name)) is not None:
                 builder[name] = chosen

@@ -14,6 +14,7 @@ from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.runners.select_job import SelectSettings
+from aiida_redoxmlp.workchains.active_learning_left import left_by
 from aiida_redoxmlp.workchains.job_options import job_options
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import inputs_of
@@ -34,21 +35,32 @@ def widest_structure(structures: Mapping[str, HubbardStructureData]) -> HubbardS
     return max(structures.values(), key=lambda one: len(one.get_symbols_set()))
 
 
-def outputs_of_previous(previous: orm.WorkChainNode) -> dict[str, Any]:
-    """Return what a loop needs to go on from an earlier one.
+def outputs_of_previous(previous: orm.WorkChainNode, structures: Mapping[str, HubbardStructureData]) -> dict[str, Any]:
+    """Return what a loop needs to go on from an earlier one: its outputs, or what it had made when it was stopped.
+
+    Args:
+        previous: the earlier loop.
+        structures: those of the loop that goes on; labels that failed are asked again where they have the same atoms.
 
     Raises:
-        InputError: if that one has left no record.
+        InputError: if that one still runs, or has left nothing.
     """
-    if "loop" not in previous.outputs:
+    if not previous.is_terminated and "loop" not in previous.outputs:
         raise InputError(
-            f"<{previous.pk}> has no output `loop`, so that nothing can go on from it; give an active-learning loop "
-            "that has ended."
+            f"The loop <{previous.pk}> still runs; wait for its end, or stop it with `verdi process kill "
+            f"{previous.pk}`."
         )
-    found = {name: previous.outputs[name] for name in ("loop", "dataset", "model") if name in previous.outputs}
-    if "unanswered" in previous.outputs:
-        found["unanswered"] = dict(previous.outputs.unanswered)
-    return found
+    found = left_by(previous)
+    if "loop" not in found:
+        raise InputError(
+            f"The loop <{previous.pk}> ended before its first iteration did and has no output `loop`, so that nothing "
+            "can go on from it; begin a new one."
+        )
+    atoms = [one.get_ase().get_chemical_symbols() for one in structures.values()]
+    fitting = {
+        name: one for name, one in found.pop("unanswered").items() if one.get_ase().get_chemical_symbols() in atoms
+    }
+    return {**found, "unanswered": fitting} if fitting else found
 
 
 def set_loop(builder: Any, settings: dict[str, Any]) -> None:

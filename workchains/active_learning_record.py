@@ -11,6 +11,7 @@ from aiida.engine import ExitCode
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules, decide
 from aiida_redoxmlp.calculations.active_learning import close_iteration, end_loop
+from aiida_redoxmlp.workchains.active_learning_left import output_name
 from aiida_redoxmlp.workchains.active_learning_parts import LoopSteps
 from aiida_redoxmlp.workchains.active_learning_usage import core_hours_of
 
@@ -29,7 +30,7 @@ class RecordingSteps(LoopSteps):
             self.ctx[f"{name}_pk"] = self.inputs[name].pk if name in self.inputs else None
         given = {} if "unanswered" not in self.inputs else dict(self.inputs.unanswered)
         waiting = self.loop_state.labels.waiting()
-        self.ctx.unanswered = {key: given[_short(key)].pk for key in waiting if _short(key) in given}
+        self.ctx.unanswered = {key: given[output_name(key)].pk for key in waiting if output_name(key) in given}
         self.ctx.ending = None
         self._forget()
 
@@ -136,10 +137,5 @@ class RecordingSteps(LoopSteps):
                 self.out(name, orm.load_node(pk))
         for key, pk in self.ctx.unanswered.items():
             if key in self.loop_state.labels.waiting():
-                self.out(f"unanswered.{_short(key)}", orm.load_node(pk))
+                self.out(f"unanswered.{output_name(key)}", orm.load_node(pk))
         self.report(ended["conclusion"]["sentence"])
-
-
-def _short(key: str) -> str:
-    """Return the name of a structure among the outputs: they cannot begin with a digit."""
-    return f"label_{key[:10]}"

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.engine import ProcessBuilder
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from ase import Atoms
 from pydantic import BaseModel
 
 from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
-from aiida_redoxmlp.cli.campaign_start import CampaignStart, check_same_surface, find_campaign
+from aiida_redoxmlp.cli.campaign_start import CampaignStart, find_campaign
 from aiida_redoxmlp.cli.checks import (
     PW_PLUGINS,
     RUNNER_PLUGINS,
@@ -26,6 +27,7 @@ from aiida_redoxmlp.cli.checks import (
 from aiida_redoxmlp.cli.foundation_inputs import find_dataset, foundation_inputs
 from aiida_redoxmlp.cli.inputs import built, load_code
 from aiida_redoxmlp.cli.profile import load_process
+from aiida_redoxmlp.cli.same_surface import check_same_surface
 from aiida_redoxmlp.cli.states_of_charge import structures_of
 from aiida_redoxmlp.cli.structure_inputs import hubbard_structure
 from aiida_redoxmlp.data.model import ModelData
@@ -58,6 +60,7 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     for name, atoms in structures.items():
         _check(config, name, atoms)
     start = None if config.campaign is None else find_campaign(config.campaign)
+    previous = None if config.previous is None else _find_previous(config.previous)
     relaxed = {} if start is None else start.structures
     check_redox_elements(config.redox, [*structures.values(), *(one.get_ase() for one in relaxed.values())])
     if taken := sorted(relaxed.keys() & structures):
@@ -81,6 +84,7 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
         redox=config.redox.model_dump(mode="json"),
         pseudo_family=config.pseudo_family,
         **_beginning(config, start),
+        previous=previous,
         **foundation_inputs(config.foundation),
         protocol=config.protocol,
         overrides=config.laid_over(),
@@ -89,7 +93,10 @@ def active_learning_builder(config: ActiveLearningRunConfig) -> ProcessBuilder:
     )
     check_projectors(config.hubbard, builder.label.pseudos)
     if start is not None:
-        check_same_surface(start, builder)
+        check_same_surface(start.campaign, "relax", list(relaxed.values())[:1], builder)
+    if previous is not None:
+        labelled = cast("dict[str, HubbardStructureData]", dict(previous.inputs.structures))
+        check_same_surface(previous, "label", labelled.values(), builder)
     _check_fit(config, builder)
     return cast("ProcessBuilder", builder)
 
@@ -118,19 +125,21 @@ def _check(config: ActiveLearningRunConfig, name: str, atoms: Atoms) -> None:
         raise InputError(f"The structure {name!r}: {error}") from error
 
 
+def _find_previous(named: int | str) -> orm.WorkChainNode:
+    """Return a loop that is to go on."""
+    try:
+        node = load_process(str(named), ("ActiveLearningWorkChain",))
+    except InputError as error:
+        raise InputError(f"previous: {error}") from error
+    return cast("orm.WorkChainNode", node)
+
+
 def _beginning(config: ActiveLearningRunConfig, start: CampaignStart | None) -> dict[str, Any]:
     """Return the nodes that the loop begins with; what is named comes before what the campaign left."""
     found = None if config.model is None else ModelData.find(config.model)
-    previous = None
-    if config.previous is not None:
-        try:
-            node = load_process(str(config.previous), ("ActiveLearningWorkChain",))
-        except InputError as error:
-            raise InputError(f"previous: {error}") from error
-        previous = cast("orm.WorkChainNode", node)
     named = {
         "dataset": None if config.dataset is None else find_dataset(config.dataset, "dataset"),
         "model": ModelData.from_folder(found) if isinstance(found, Path) else found,
     }
     left = {} if start is None else {"dataset": start.dataset, "model": start.model}
-    return {"previous": previous, **{name: left.get(name) if one is None else one for name, one in named.items()}}
+    return {name: left.get(name) if one is None else one for name, one in named.items()}

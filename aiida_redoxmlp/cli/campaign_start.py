@@ -1,4 +1,4 @@
-"""What an active-learning loop takes over from a campaign, and whether both are about the same energy surface."""
+"""What an active-learning loop takes over from a campaign."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 from aiida import orm
 from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 
@@ -17,14 +16,12 @@ from aiida_redoxmlp.cli.profile import load_node, load_process
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
-from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.report.graph import CampaignGraph, Label
 from aiida_redoxmlp.report.process_graph import input_of, output_of
 
-__all__ = ("CampaignStart", "check_same_surface", "find_campaign")
+__all__ = ("CampaignStart", "find_campaign")
 
 _SUMMARY = "summary.json"
-_U_TOLERANCE = 0.01  # eV; U and V that the campaign computed are seldom written down with all their digits
 
 
 @dataclass(frozen=True)
@@ -73,40 +70,6 @@ def find_campaign(named: int | str) -> CampaignStart:
     return CampaignStart(node, structures, **found)
 
 
-def check_same_surface(start: CampaignStart, builder: Any) -> None:
-    """Check that the labels of a loop are made as those of the campaign: a potential learns one energy surface.
-
-    Args:
-        start: what the campaign leaves.
-        builder: of the loop.
-
-    Raises:
-        InputError: for the first thing that differs: charges, elements' pseudopotentials, pw.x's system, k-points, U.
-    """
-    campaign = start.campaign
-    charges = [RedoxChemistry.model_validate(node.get_dict()) for node in (builder.redox, input_of(campaign, "redox"))]
-    if charges[0] != charges[1]:
-        raise _different("charges", "in `redox`", charges[0], charges[1])
-    system = builder.label.pw.pw.parameters.get_dict()["SYSTEM"]
-    former = input_of(campaign, "relax__pw__pw__parameters").get_dict()["SYSTEM"]
-    for key in sorted(system.keys() | former.keys()):
-        if system.get(key) != former.get(key):
-            where = f"in overrides.label.pw.SYSTEM.{key}"
-            raise _different(f"{key} of pw.x", where, system.get(key), former.get(key))
-    for element, pseudo in sorted(dict(builder.label.pseudos).items()):
-        used = input_of(campaign, f"relax__pseudos__{element}")
-        if used is not None and used.md5 != pseudo.md5:
-            raise _different(f"pseudopotential of {element}", "by `pseudo_family`", pseudo.filename, used.filename)
-    meshes = [_mesh(node) for node in (builder.label.pw.kpoints, input_of(campaign, "relax__pw__kpoints"))]
-    if meshes[0] != meshes[1]:
-        raise _different("k-points", "in overrides.label.kpoints_distance", *meshes)
-    values = _hubbard_values(next(iter(start.structures.values())))
-    for structure in dict(builder.structures).values():
-        for name, value in _hubbard_values(structure).items():
-            if abs(value - values.get(name, np.inf)) > _U_TOLERANCE:
-                raise _different(f"{name} in eV", "in `hubbard`", f"{value:.3f}", f"{values.get(name, 0):.3f}")
-
-
 def _identifier(named: int | str) -> str:
     """Return PK or UUID of a campaign, read from its summary where a folder or file is named."""
     path = Path(str(named))
@@ -135,28 +98,3 @@ def _relaxed(label: Label) -> HubbardStructureData:
             return cast("HubbardStructureData", made)
     atoms = geometry.get_ase()
     return at_positions(parent, atoms.cell.tolist(), atoms.positions)
-
-
-def _mesh(kpoints: orm.KpointsData) -> list[Any]:
-    return [list(one) for one in kpoints.get_kpoints_mesh()]
-
-
-def _hubbard_values(structure: HubbardStructureData) -> dict[str, float]:
-    """Return the mean U or V in eV by the manifolds it is between, such as ``U of Mn-3d``."""
-    found: dict[str, list[float]] = {}
-    symbols = structure.get_ase().get_chemical_symbols()
-    for one in structure.hubbard.parameters:
-        ends = sorted(
-            f"{symbols[index]}-{manifold}"
-            for index, manifold in ((one.atom_index, one.atom_manifold), (one.neighbour_index, one.neighbour_manifold))
-        )
-        kind = f"U of {ends[0]}" if one.atom_index == one.neighbour_index else f"V of {ends[0]} and {ends[1]}"
-        found.setdefault(kind, []).append(one.value)
-    return {kind: float(np.mean(values)) for kind, values in found.items()}
-
-
-def _different(what: str, where: str, ours: object, theirs: object) -> InputError:
-    return InputError(
-        f"The {what} of the loop would be {ours}, those of its campaign were {theirs}, and a potential learns one "
-        f"energy surface only; give the same {where}."
-    )
