@@ -15,9 +15,13 @@ from aiida_redoxmlp.calculations.neighbourhoods import request_neighbours
 from aiida_redoxmlp.calculations.structures import with_positions
 from aiida_redoxmlp.workchains.active_learning_parts import part_inputs
 from aiida_redoxmlp.workchains.active_learning_record import RecordingSteps
+from aiida_redoxmlp.workchains.first_job import first_job_submitted
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 
 __all__ = ("LabellingSteps",)
+
+_PATIENCE_S = 5.0
+"""The other labels of a batch are begun so much later at most."""
 
 
 class LabellingSteps(RecordingSteps):
@@ -92,7 +96,7 @@ class LabellingSteps(RecordingSteps):
         return bool(self.ctx.waiting)
 
     def run_labels(self) -> dict[str, Any]:
-        """Label the next structures, as many at a time as allowed."""
+        """Label the next structures, as many at a time as allowed; the others are prepared while the first computes."""
         count = self.inputs.max_concurrent.value
         batch, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
         for one in batch:
@@ -104,6 +108,8 @@ class LabellingSteps(RecordingSteps):
             node = self.begin(LabelWorkChain, inputs, f"label_{number}")
             self.ctx.asked = [*self.ctx.asked, one]
             self.to_context(labels=append_(node))
+            if one is batch[0] and len(batch) > 1:
+                self.runner.run_until_complete(first_job_submitted(node, _PATIENCE_S))
         return ToContext()
 
     def _parent_of(self, request: dict[str, Any]) -> Any:
