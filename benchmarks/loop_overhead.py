@@ -6,7 +6,8 @@ Run it in the environment of a profile whose loop has ended, on the machine wher
     python benchmarks/loop_overhead.py [--loop PK] [--output FILE]
 
 It takes the latest loop, if none is named, and writes ``benchmarks/results/loop_overhead.json``: wall time of the loop,
-seconds in which no job of DFT, training or exploration computed, and between which jobs they lie. A job computes from
+seconds in which no job of DFT, training or exploration computed, and between which jobs they lie. What is labelled is
+selected at the end of an exploration's job: how long that took is told beside, as ``selection_s``. A job computes from
 the moment its program starts until it writes its last file, both by the files in its folder: what it waits for its
 turn, and for being looked at, is overhead.
 """
@@ -31,7 +32,6 @@ KINDS = {
     "RedoxPwCalculation": "DFT",
     "TrainCalculation": "training",
     "ExploreCalculation": "exploration",
-    "SelectCalculation": "selection",
     "EvaluateCalculation": "evaluation",
 }
 WORK = ("DFT", "training", "exploration")
@@ -70,17 +70,7 @@ def gaps(spans: Sequence[JobSpan], wall_s: float) -> Iterator[dict[str, Any]]:
     until, last = 0.0, "begin"
     for span in [*(one for one in spans if one.kind in WORK), JobSpan("end", wall_s, wall_s)]:
         if span.start_s > until:
-            selecting = sum(
-                max(0.0, min(one.end_s, span.start_s) - max(one.start_s, until))
-                for one in spans
-                if one.kind == "selection"
-            )
-            yield {
-                "from": last,
-                "to": span.kind,
-                "seconds": round(span.start_s - until, 1),
-                "of_them_selection": round(selecting, 1),
-            }
+            yield {"from": last, "to": span.kind, "seconds": round(span.start_s - until, 1)}
         if span.end_s > until:
             until, last = span.end_s, span.kind
 
@@ -92,6 +82,12 @@ def covered(spans: Sequence[JobSpan], kind: str) -> float:
         total += max(0.0, span.end_s - max(span.start_s, until))
         until = max(until, span.end_s)
     return round(total, 1)
+
+
+def selecting(loop: orm.ProcessNode) -> float:
+    """Return the seconds that explorations took to select, as they tell themselves."""
+    jobs = (node for _, _, node in walk(loop) if isinstance(node, orm.CalcJobNode))
+    return sum(job.outputs.selection["wall_time_s"] for job in jobs if "selection" in job.outputs)
 
 
 def measured(loop: orm.ProcessNode) -> dict[str, Any]:
@@ -107,7 +103,7 @@ def measured(loop: orm.ProcessNode) -> dict[str, Any]:
         "wall_s": round(wall_s, 1),
         "overhead_s": round(overhead, 1),
         "overhead_percent": round(100 * overhead / wall_s, 1),
-        "selection_s": round(sum(one["of_them_selection"] for one in between), 1),
+        "selection_s": round(selecting(loop), 1),
         "computing_s": {kind: covered(spans, kind) for kind in dict.fromkeys(KINDS.values())},
         "gaps": between,
         "jobs": [{"kind": one.kind, "start_s": round(one.start_s, 1), "end_s": round(one.end_s, 1)} for one in spans],

@@ -48,7 +48,6 @@ class ActiveLearningWorkChain(LabellingSteps):
             while_(cls.goes_on)(
                 cls.begin_iteration,
                 if_(cls.can_explore)(cls.run_exploration, cls.inspect_exploration),
-                if_(cls.has_explored)(cls.run_selection, cls.inspect_selection),
                 cls.prepare_labels,
                 while_(cls.labels_left)(cls.run_labels),
                 cls.judge_answers,
@@ -93,7 +92,7 @@ class ActiveLearningWorkChain(LabellingSteps):
             protocol: ``demo``, ``fast``, ``balanced`` or ``stringent``.
             overrides: settings laid over the protocol's, with the keys of ``protocols/active_learning.yaml``.
             magnetic_order: order of the moments on the redox sites.
-            options: scheduler options by kind of job: ``dft``, ``exploration`` (selection too) and ``training``
+            options: scheduler options by kind of job: ``dft``, ``exploration`` (with selection) and ``training``
                 (evaluation too).
 
         Raises:
@@ -131,7 +130,7 @@ class ActiveLearningWorkChain(LabellingSteps):
         return self.ctx.model_pk is not None
 
     def run_exploration(self) -> dict[str, Any]:
-        """Explore from all structures, with another seed than in the iterations before."""
+        """Explore from all structures, with another seed than in the iterations before, and select at the end of it."""
         inputs = part_inputs(self, ExploreBaseWorkChain, "explore")
         settings = inputs.job.settings.get_dict()
         limits = {**settings.get("limits", {}), "force_factor": self.loop_state.factors.forces}
@@ -140,29 +139,25 @@ class ActiveLearningWorkChain(LabellingSteps):
         inputs.job.structures = dict(self.inputs.structures)
         inputs.job.model = orm.load_node(self.ctx.model_pk)
         inputs.job.chemistry = self.inputs.redox
+        inputs.job.selection = self.selection_inputs()
         return ToContext(explore=self.begin(ExploreBaseWorkChain, inputs, "explore"))
 
     def inspect_exploration(self) -> ExitCode | None:
-        """Take the frames; an exploration that went nowhere is told, and neighbours are labelled instead."""
+        """Take what was selected; where the exploration went nowhere, neighbours are labelled instead."""
         node = self.ctx.explore
         if not node.is_finished_ok:
             return self.give_up("ERROR_EXPLORATION_FAILED", message=node.exit_message)
         report = node.outputs.report.get_dict()
         for warning in report["warnings"]:
             self.note(warning)
-        stuck = report["n_steps_asked"] > 0 and report["n_steps"] == 0
-        if report["n_frames"] == 0 or stuck:
+        if "selection" not in node.outputs:
             self.note(
                 "The exploration is unstable: no walker went beyond its start; neighbours of the structures are "
                 "labelled instead."
             )
             return None
-        self.ctx.frames_pk = node.outputs.frames.pk
+        self.take_selection(node.outputs.selection, dict(node.outputs.selected) if "selected" in node.outputs else {})
         return None
-
-    def has_explored(self) -> bool:
-        """Whether there are frames to select from."""
-        return self.ctx.frames_pk is not None
 
     def needs_first_model(self) -> bool:
         """Whether a committee can be trained before the first iteration."""

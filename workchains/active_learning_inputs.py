@@ -90,7 +90,7 @@ def set_runners(
     options: Mapping[str, dict[str, Any] | None],
     start: Mapping[str, Any],
 ) -> None:
-    """Set codes, settings and scheduler options of exploration, selection, training and evaluation.
+    """Set codes, settings and scheduler options of exploration with selection, training and evaluation.
 
     Raises:
         InputError: for an unknown setting of the training.
@@ -107,9 +107,7 @@ def set_runners(
         ExplorationSettings.model_validate({**settings["explore"], "limits": stopping}).model_dump(mode="json")
     )
     builder.explore.job.metadata.options = exploring
-    builder.select.job.code = code
-    builder.select.job.settings = orm.Dict(selecting.model_dump(mode="json"))
-    builder.select.job.metadata.options = exploring
+    builder.selection = orm.Dict(selecting.model_dump(mode="json"))
     builder.train = inputs_of(
         TrainWorkChain,
         code,
@@ -120,5 +118,5 @@ def set_runners(
     )
     builder.evaluate.job.code = code
     builder.evaluate.job.metadata.options = training
-    for part in ("explore", "select", "evaluate"):
+    for part in ("explore", "evaluate"):
         builder[part].max_iterations = orm.Int(settings["max_restarts"] + 1)

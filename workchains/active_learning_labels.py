@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, append_
+from aiida.common import AttributeDict
+from aiida.engine import ToContext, append_
 
 from aiida_redoxmlp.active_learning.stopping import Budget, labels_left
 from aiida_redoxmlp.calculations.active_learning import judge_labels, remember
@@ -14,10 +15,13 @@ from aiida_redoxmlp.calculations.neighbourhoods import request_neighbours
 from aiida_redoxmlp.calculations.structures import with_positions
 from aiida_redoxmlp.workchains.active_learning_parts import part_inputs
 from aiida_redoxmlp.workchains.active_learning_record import RecordingSteps
+from aiida_redoxmlp.workchains.first_job import first_job_submitted
 from aiida_redoxmlp.workchains.label import LabelWorkChain
-from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 
 __all__ = ("LabellingSteps",)
+
+_PATIENCE_S = 5.0
+"""The other labels of a batch are begun so much later at most."""
 
 
 class LabellingSteps(RecordingSteps):
@@ -28,38 +32,27 @@ class LabellingSteps(RecordingSteps):
         """Labels that the budget has left."""
         return labels_left(self.loop_state, Budget.model_validate(self.inputs.budget.get_dict()))
 
-    def run_selection(self) -> dict[str, Any]:
-        """Choose what is labelled, no more than the budget has left."""
-        inputs = part_inputs(self, SelectBaseWorkChain, "select")
-        settings, most = inputs.job.settings.get_dict(), self._most_labels
+    def selection_inputs(self) -> AttributeDict:
+        """Return how labels are chosen: no more than the budget has left, and none that was asked for before."""
+        settings, most = self.inputs.selection.get_dict(), self._most_labels
         if most is not None:
             chosen = settings.get("selection", {})
             settings = {**settings, "selection": {**chosen, "n_labels": min(chosen.get("n_labels", most), most)}}
-            inputs.job.settings = orm.Dict(settings)
-        inputs.job.frames = {"explored": orm.load_node(self.ctx.frames_pk)}
-        inputs.job.structures = dict(self.inputs.structures)
-        inputs.job.model = orm.load_node(self.ctx.model_pk)
-        inputs.job.chemistry = self.inputs.redox
-        inputs.job.memory = remember(self.loop_node)
+        inputs = AttributeDict({"settings": orm.Dict(settings), "memory": remember(self.loop_node)})
         if self.dataset is not None:
-            inputs.job.dataset = self.dataset
-        return ToContext(select=self.begin(SelectBaseWorkChain, inputs, "select"))
+            inputs.dataset = self.dataset
+        return inputs
 
-    def inspect_selection(self) -> ExitCode | None:
+    def take_selection(self, selection: orm.Dict, structures: dict[str, orm.StructureData]) -> None:
         """Take the requests and say what limits them; a committee without spread is one of these sentences."""
-        node = self.ctx.select
-        if not node.is_finished_ok:
-            return self.give_up("ERROR_SELECTION_FAILED", message=node.exit_message)
-        report = node.outputs.report.get_dict()
+        report = selection.get_dict()
         for warning in report["warnings"]:
             self.report(warning)
-        structures = dict(node.outputs.structures) if report["requests"] else {}
-        self.ctx.selection_pk = node.outputs.report.pk
+        self.ctx.selection_pk = selection.pk
         self.ctx.strategy = report["strategy"]
         self.ctx.waiting = [
             {**one, "pk": structures[f"request_{number}"].pk} for number, one in enumerate(report["requests"])
         ]
-        return None
 
     def prepare_labels(self) -> None:
         """Add labels that failed before, and neighbours of the structures where nothing was explored."""
@@ -103,7 +96,7 @@ class LabellingSteps(RecordingSteps):
         return bool(self.ctx.waiting)
 
     def run_labels(self) -> dict[str, Any]:
-        """Label the next structures, as many at a time as allowed."""
+        """Label the next structures, as many at a time as allowed; the others are prepared while the first computes."""
         count = self.inputs.max_concurrent.value
         batch, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
         for one in batch:
@@ -115,6 +108,8 @@ class LabellingSteps(RecordingSteps):
             node = self.begin(LabelWorkChain, inputs, f"label_{number}")
             self.ctx.asked = [*self.ctx.asked, one]
             self.to_context(labels=append_(node))
+            if one is batch[0] and len(batch) > 1:
+                self.runner.run_until_complete(first_job_submitted(node, _PATIENCE_S))
         return ToContext()
 
     def _parent_of(self, request: dict[str, Any]) -> Any:

@@ -21,11 +21,11 @@ from aiida_redoxmlp.engines.fine_tuning import FineTuning, require_consistent_st
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
 from aiida_redoxmlp.redox.configuration import Configuration
+from aiida_redoxmlp.runners.select_job import SelectSettings
 from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.part_inputs import PROVIDED_BY_CALLER
-from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 __all__ = ("declare_loop_inputs", "declare_loop_outputs")
@@ -123,6 +123,7 @@ def declare_loop_inputs(spec: WorkChainSpec) -> None:
         ("budget", Budget, "What may be spent, by an earlier loop as well: fields of `Budget`."),
         ("rules", StoppingRules, "When the loop has converged: fields of `StoppingRules`."),
         ("neighbourhoods", Neighbourhoods, "What is labelled where there is no potential: fields of `Neighbourhoods`."),
+        ("selection", SelectSettings, "What is selected from what was explored: fields of `SelectSettings`."),
         ("warm_start", FineTuning, "How a training starts from the committee before it: fields of `FineTuning`."),
     ):
         spec.input(
@@ -132,7 +133,7 @@ def declare_loop_inputs(spec: WorkChainSpec) -> None:
             validator=validate_fields(model, name),
             help=text,
             required=name == "budget",
-            **({"default": lambda: orm.Dict({})} if name in ("rules", "neighbourhoods") else {}),
+            **({"default": lambda: orm.Dict({})} if name in ("rules", "neighbourhoods", "selection") else {}),
         )
     for name, value, what in (
         ("max_concurrent", 4, "a number of labels"),
@@ -153,19 +154,13 @@ def declare_loop_inputs(spec: WorkChainSpec) -> None:
 
 
 def _expose_parts(spec: WorkChainSpec) -> None:
-    """Declare the inputs of exploration, selection, labels, training and evaluation."""
-    given = ("structures", "model", "oxidation_states", "spins", "chemistry")
+    """Declare the inputs of exploration, labels, training and evaluation."""
+    given = ("structures", "model", "oxidation_states", "spins", "chemistry", "selection")
     spec.expose_inputs(
         ExploreBaseWorkChain,
         namespace="explore",
         exclude=[f"job.{name}" for name in given],
         namespace_options={"help": "Exploration; its seed and the calibration of its limit change every iteration."},
-    )
-    spec.expose_inputs(
-        SelectBaseWorkChain,
-        namespace="select",
-        exclude=[f"job.{name}" for name in ("frames", "model", "dataset", "structures", "chemistry", "memory")],
-        namespace_options={"help": "Selection of what is labelled."},
     )
     spec.expose_inputs(
         LabelWorkChain,
@@ -202,4 +197,3 @@ def declare_loop_outputs(spec: WorkChainSpec) -> None:
     spec.exit_code(300, "ERROR_NO_LABELS", message="No label came back of {count} that were asked for: {message}")
     spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")
     spec.exit_code(320, "ERROR_EXPLORATION_FAILED", message="The exploration failed: {message}")
-    spec.exit_code(330, "ERROR_SELECTION_FAILED", message="The selection failed: {message}")

@@ -38,7 +38,6 @@ class RecordingSteps(LoopSteps):
         """Begin an iteration with a clean sheet."""
         self.ctx.update(
             {
-                "frames_pk": None,
                 "selection_pk": None,
                 "verdicts_pk": None,
                 "judged_pk": None,

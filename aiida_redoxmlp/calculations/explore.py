@@ -14,10 +14,17 @@ from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSetti
 from aiida_redoxmlp.active_learning.exploration.starting_points import GivenStructure, starting_points
 from aiida_redoxmlp.calculations.resumable import ResumableCalculation, first_refusal
 from aiida_redoxmlp.calculations.search import parent_configuration, validate_fields
+from aiida_redoxmlp.calculations.selection_ports import (
+    DATASET_FILE,
+    declare_selection,
+    why_not_selected,
+    written_memory,
+)
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreJob, ExploreStructure
+from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, SELECTION_FILE, ExploreJob, ExploreStructure
+from aiida_redoxmlp.runners.select_job import SelectJob
 from aiida_redoxmlp.runners.structure_file import structure_text
 
 __all__ = ("ExploreCalculation", "background_states")
@@ -78,12 +85,22 @@ def _validate_start(inputs: Any, _: Any) -> str | None:
     return None
 
 
+def _validate_selection(inputs: Any, _: Any) -> str | None:
+    """Refuse a strategy that the committee cannot follow."""
+    if "selection" not in inputs or "model" not in inputs:
+        return None
+    return why_not_selected(inputs["model"], inputs["selection"]["settings"])
+
+
 def _validate_inputs(inputs: Any, context: Any) -> str | None:
-    return first_refusal((_validate_start,), inputs, context)
+    return first_refusal((_validate_start, _validate_selection), inputs, context)
 
 
 class ExploreCalculation(ResumableCalculation):
-    """Let walkers of a committee look for structures that it does not know, until they leave what it knows."""
+    """Let walkers of a committee look for structures that it does not know, until they leave what it knows.
+
+    With the inputs ``selection`` the job also selects what is labelled from what it found.
+    """
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
@@ -124,6 +141,13 @@ class ExploreCalculation(ResumableCalculation):
             help="How it is explored, the fields of "
             "`aiida_redoxmlp.active_learning.exploration.settings.ExplorationSettings`.",
         )
+        spec.input_namespace(
+            "selection",
+            required=False,
+            populate_defaults=False,
+            help="If given, what is labelled is selected at the end of the job, without loading the committee again.",
+        )
+        declare_selection(spec, "selection.")
         spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.explore")
         spec.output("report", valid_type=orm.Dict, help="Fields of `aiida_redoxmlp.runners.explore_job.ExploreOutput`.")
@@ -133,11 +157,25 @@ class ExploreCalculation(ResumableCalculation):
             help="The frames that were kept; `aiida_redoxmlp.active_learning.exploration.frames.read_explored` reads "
             "the file.",
         )
+        spec.output(
+            "selection",
+            valid_type=orm.Dict,
+            required=False,
+            help="Fields of `aiida_redoxmlp.runners.select_job.SelectOutput`, without the geometries; not there where "
+            "the exploration went nowhere.",
+        )
+        spec.output_namespace(
+            "selected",
+            valid_type=orm.StructureData,
+            dynamic=True,
+            required=False,
+            help="The structures of the requests, `request_0` the first in `selection`.",
+        )
 
     @property
     def retrieve_list(self) -> list[Any]:
-        """The frames."""
-        return [FRAMES_FILE]
+        """The frames, and what was selected."""
+        return [FRAMES_FILE, SELECTION_FILE] if "selection" in self.inputs else [FRAMES_FILE]
 
     def write_job(self, folder: Folder) -> ExploreJob:
         """Write structures and model and return the typed input."""
@@ -152,4 +190,20 @@ class ExploreCalculation(ResumableCalculation):
             structures=structures,
             chemistry=chemistry,
             settings=ExplorationSettings.model_validate(self.inputs.settings.get_dict()),
+            selection=self._write_selection(folder, structures, chemistry) if "selection" in self.inputs else None,
+        )
+
+    def _write_selection(
+        self, folder: Folder, structures: dict[str, ExploreStructure], chemistry: RedoxChemistry
+    ) -> SelectJob:
+        """Write the dataset and return what is selected at the end."""
+        inputs = self.inputs.selection
+        if "dataset" in inputs:
+            self.write_dataset(inputs.dataset, folder, DATASET_FILE)
+        return SelectJob(
+            frames=[FRAMES_FILE],
+            dataset=DATASET_FILE if "dataset" in inputs else None,
+            structures={name: one.file for name, one in structures.items()},
+            chemistry=chemistry,
+            **written_memory(inputs),
         )

@@ -9,20 +9,22 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
 
-from aiida_redoxmlp.active_learning.records import LoopMemory
 from aiida_redoxmlp.calculations.explore import background_states
 from aiida_redoxmlp.calculations.runner import RunnerCalculation
 from aiida_redoxmlp.calculations.search import parent_configuration, validate_fields
-from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.calculations.selection_ports import (
+    DATASET_FILE,
+    declare_selection,
+    why_not_selected,
+    written_memory,
+)
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.errors import InputError
 from aiida_redoxmlp.redox.chemistry import RedoxChemistry
-from aiida_redoxmlp.runners.select_job import SelectJob, SelectSettings
+from aiida_redoxmlp.runners.select_job import SelectJob
 from aiida_redoxmlp.runners.structure_file import structure_text
 
 __all__ = ("SelectCalculation",)
-
-_DATASET_FILE = "dataset.npz"
 
 
 def _validate_inputs(inputs: Any, context: Any) -> str | None:
@@ -30,12 +32,9 @@ def _validate_inputs(inputs: Any, context: Any) -> str | None:
     refused: str | None = validate_calc_job(inputs, context)
     if refused is not None or any(name not in inputs for name in ("model", "chemistry", "settings")):
         return refused
-    strategy = SelectSettings.model_validate(inputs["settings"].get_dict()).selection.strategy
-    if strategy == "redox_aware" and inputs["model"].encoding == "none":
-        return (
-            "The strategy 'redox_aware' needs a potential that tells oxidation states apart, but the model's encoding "
-            "is 'none'; train with another encoding or select by 'uncertainty'."
-        )
+    refused = why_not_selected(inputs["model"], inputs["settings"])
+    if refused is not None:
+        return refused
     chemistry = RedoxChemistry.model_validate(inputs["chemistry"].get_dict())
     try:
         for structure in inputs.get("structures", {}).values():
@@ -56,7 +55,6 @@ class SelectCalculation(RunnerCalculation):
             "frames", valid_type=orm.SinglefileData, dynamic=True, help="Explored frames, by name of the exploration."
         )
         spec.input("model", valid_type=ModelData, help="The committee.")
-        spec.input("dataset", valid_type=DatasetData, required=False, help="What is labelled already.")
         spec.input_namespace(
             "structures",
             valid_type=orm.StructureData,
@@ -71,23 +69,7 @@ class SelectCalculation(RunnerCalculation):
             validator=validate_fields(RedoxChemistry, "chemistry"),
             help="Charges of the material, the fields of `aiida_redoxmlp.redox.chemistry.RedoxChemistry`.",
         )
-        spec.input(
-            "settings",
-            valid_type=orm.Dict,
-            serializer=orm.to_aiida_type,
-            default=lambda: orm.Dict({}),
-            validator=validate_fields(SelectSettings, "settings"),
-            help="How it is chosen, the fields of `aiida_redoxmlp.runners.select_job.SelectSettings`.",
-        )
-        spec.input(
-            "memory",
-            valid_type=orm.Dict,
-            serializer=orm.to_aiida_type,
-            default=lambda: orm.Dict({}),
-            validator=validate_fields(LoopMemory, "memory"),
-            help="What was asked before and the calibration of the spreads, the fields of "
-            "`aiida_redoxmlp.active_learning.records.LoopMemory`.",
-        )
+        declare_selection(spec)
         spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.parser_name", valid_type=str, default="redoxmlp.select")
         spec.output(
@@ -115,7 +97,7 @@ class SelectCalculation(RunnerCalculation):
             with node.open(mode="rb") as stream:
                 folder.create_file_from_filelike(stream, file, mode="wb")
         if "dataset" in self.inputs:
-            self.write_dataset(self.inputs.dataset, folder, _DATASET_FILE)
+            self.write_dataset(self.inputs.dataset, folder, DATASET_FILE)
         structures = {}
         for name, structure in sorted(self.inputs.get("structures", {}).items()):
             structures[name] = f"structure_{name}.json"
@@ -123,13 +105,10 @@ class SelectCalculation(RunnerCalculation):
             with folder.open(structures[name], "w") as handle:
                 handle.write(structure_text(parent_configuration(structure, states, None)))
         self.write_model(self.inputs.model, folder)
-        memory = LoopMemory.model_validate(self.inputs.memory.get_dict())
         return SelectJob(
             frames=list(files),
-            dataset=_DATASET_FILE if "dataset" in self.inputs else None,
+            dataset=DATASET_FILE if "dataset" in self.inputs else None,
             structures=structures,
             chemistry=chemistry,
-            settings=SelectSettings.model_validate(self.inputs.settings.get_dict()),
-            labels=memory.labels,
-            factors=memory.factors,
+            **written_memory(self.inputs),
         )

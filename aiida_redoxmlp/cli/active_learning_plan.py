@@ -45,7 +45,7 @@ def plan_of(builder: Any) -> list[PlannedJobs]:
     Args:
         builder: of the work chain, with its inputs.
     """
-    chosen = builder.select.job.settings.get_dict()["selection"]["n_labels"]
+    chosen = builder.selection.get_dict()["selection"]["n_labels"]
     most = Budget.model_validate(builder.budget.get_dict()).labels
     labels = chosen if most is None else min(chosen, most)
     seeds = len(builder.train.job.settings.get_dict()["seeds"])
@@ -53,7 +53,6 @@ def plan_of(builder: Any) -> list[PlannedJobs]:
     share = seeds if given is None else given.value
     return [
         _planned("exploration", 1, builder.explore.job.metadata.options),
-        _planned("selection", 1, builder.select.job.metadata.options),
         _planned("labels", labels, builder.label.pw.pw.metadata.options),
         _planned("training", -(-seeds // share), builder.train.job.metadata.options),
         _planned("evaluation", 1, builder.evaluate.job.metadata.options),

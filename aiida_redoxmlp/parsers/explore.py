@@ -12,15 +12,17 @@ from aiida.engine import ExitCode
 from aiida_redoxmlp.active_learning.exploration.frames import read_explored
 from aiida_redoxmlp.errors import RedoxmlpError
 from aiida_redoxmlp.parsers.runner import RunnerParser
-from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreOutput
+from aiida_redoxmlp.parsers.select import requested_structures, selection_report
+from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, SELECTION_FILE, ExploreOutput
 from aiida_redoxmlp.runners.explore_progress import ExploreProgress
 from aiida_redoxmlp.runners.jobs import OUTPUT_FILE, PROGRESS_FILE
+from aiida_redoxmlp.runners.select_job import SelectOutput
 
 __all__ = ("ExploreParser",)
 
 
 class ExploreParser(RunnerParser):
-    """Attaches the frames and what became of the walkers; says of a stopped job how far it came."""
+    """Attaches the frames, what became of the walkers, and what was selected; says of a stopped job how far it came."""
 
     @property
     def reached(self) -> str:
@@ -32,7 +34,7 @@ class ExploreParser(RunnerParser):
         output = self.read_output(ExploreOutput)
         if isinstance(output, ExitCode):
             return output
-        refused = self._attach_frames(output)
+        refused = self._attach_frames(output) or self._attach_selection(output)
         if refused is not None:
             return refused
         self.out("report", orm.Dict(output.model_dump(mode="json")))
@@ -56,4 +58,18 @@ class ExploreParser(RunnerParser):
                     f"{FRAMES_FILE} holds {n_frames} frames, but {OUTPUT_FILE} tells of {output.n_frames}.",
                 )
             self.out("frames", orm.SinglefileData(path, filename=FRAMES_FILE))
+        return None
+
+    def _attach_selection(self, output: ExploreOutput) -> ExitCode | None:
+        """Attach what was selected, where that was asked for and there was something to select from."""
+        if "selection" not in self.node.inputs or output.went_nowhere:
+            return None
+        if SELECTION_FILE not in self.retrieved.base.repository.list_object_names():
+            return self.exit("ERROR_OUTPUT_INVALID", f"{SELECTION_FILE} is missing.")
+        selected = self.read_output(SelectOutput, SELECTION_FILE)
+        if isinstance(selected, ExitCode):
+            return selected
+        self.out("selection", selection_report(selected))
+        for name, structure in requested_structures(selected).items():
+            self.out(f"selected.{name}", structure)
         return None

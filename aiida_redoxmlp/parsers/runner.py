@@ -48,14 +48,14 @@ class RunnerParser(Parser):
         """How far a job without output came, such as ``after epoch 3``."""
         return "with nothing to go on from"
 
-    def read_output(self, model: type[_Output]) -> _Output | ExitCode:
+    def read_output(self, model: type[_Output], name: str = OUTPUT_FILE) -> _Output | ExitCode:
         """Return the typed output, or the exit code that says why there is none."""
-        if OUTPUT_FILE not in self.retrieved.base.repository.list_object_names():
+        if name not in self.retrieved.base.repository.list_object_names():
             return self.explain_stop()
         try:
-            return model.model_validate_json(self.retrieved.base.repository.get_object_content(OUTPUT_FILE, "r"))
+            return model.model_validate_json(self.retrieved.base.repository.get_object_content(name, "r"))
         except ValidationError as error:
-            return self.exit("ERROR_OUTPUT_INVALID", explain(error, OUTPUT_FILE))
+            return self.exit("ERROR_OUTPUT_INVALID", explain(error, name))
 
     def explain_stop(self) -> ExitCode:
         """Return why there is no output: the program's own reason first, then the monitor's and the scheduler's."""

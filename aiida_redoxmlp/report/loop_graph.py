@@ -21,8 +21,8 @@ from aiida_redoxmlp.report.process_graph import CalledProcess, ProcessGraph, inp
 
 __all__ = ("LoopGraph", "SelectionJob")
 
-_CALL = re.compile(r"^(first_)?(?P<stage>explore|select|label|train|evaluate)(_\d+)?_(?P<iteration>\d+)$")
-_SELECT_TYPE = "aiida.calculations:redoxmlp.select"
+_CALL = re.compile(r"^(first_)?(?P<stage>explore|label|train|evaluate)(_\d+)?_(?P<iteration>\d+)$")
+_EXPLORE_TYPE = "aiida.calculations:redoxmlp.explore"
 _LOOP, _STRUCTURES = "loop", "structures"
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
@@ -30,11 +30,11 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 @dataclass(frozen=True, eq=False)
 class SelectionJob:
-    """A selection that has ended well.
+    """An exploration whose selection has ended well.
 
     Attributes:
         node: the job.
-        report: what it wrote.
+        report: what was selected.
         settings: how it chose.
     """
 
@@ -46,7 +46,7 @@ class SelectionJob:
 class LoopGraph(ProcessGraph):
     """Read access to everything that an active-learning loop made."""
 
-    stages: ClassVar[tuple[str, ...]] = ("explore", "select", "label", "evaluate", "train")
+    stages: ClassVar[tuple[str, ...]] = ("explore", "label", "evaluate", "train")
 
     def stage_of(self, link_label: str) -> str:
         """Return the stage of what the work chain called ``link_label``, or an empty string."""
@@ -95,9 +95,9 @@ class LoopGraph(ProcessGraph):
         return {
             number: SelectionJob(process.node, report.get_dict(), _selection_settings(process))
             for process in self.processes
-            if process.node.process_type == _SELECT_TYPE
+            if process.node.process_type == _EXPLORE_TYPE
             and (number := self.iteration_of(process.owner)) is not None
-            and (report := output_of(process.node, "report")) is not None
+            and (report := output_of(process.node, "selection")) is not None
         }
 
     @property
@@ -147,7 +147,7 @@ class LoopGraph(ProcessGraph):
         """What was labelled before the loop."""
         given = input_of(self.root, "dataset")
         if given is None and 0 in self.selections:
-            given = input_of(self.selections[0].node, "dataset")
+            given = input_of(self.selections[0].node, "selection__dataset")
         return cast("DatasetData | None", given)
 
     @property
@@ -163,5 +163,5 @@ class LoopGraph(ProcessGraph):
 
 
 def _selection_settings(process: CalledProcess) -> SelectionSettings:
-    node = input_of(process.node, "settings")
+    node = input_of(process.node, "selection__settings")
     return SelectionSettings.model_validate({} if node is None else node.get_dict().get("selection", {}))

@@ -30,8 +30,8 @@ def read_job(folder: Path, model: type[_Job]) -> _Job:
         raise InputError(explain(error, INPUT_FILE)) from error
 
 
-def write_output(folder: Path, output: BaseModel) -> None:
-    """Write ``output.json`` in one step: a job killed while writing leaves none rather than half of one."""
-    partial = folder / f"{OUTPUT_FILE}.partial"
+def write_output(folder: Path, output: BaseModel, name: str = OUTPUT_FILE) -> None:
+    """Write a typed output in one step: a job killed while writing leaves none rather than half of one."""
+    partial = folder / f"{name}.partial"
     partial.write_text(output.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / OUTPUT_FILE)
+    partial.replace(folder / name)

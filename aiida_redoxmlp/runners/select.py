@@ -7,14 +7,15 @@ from pathlib import Path
 from aiida_redoxmlp.active_learning.exploration.frames import read_explored
 from aiida_redoxmlp.active_learning.proposal import propose
 from aiida_redoxmlp.dataset.file import read_dataset
+from aiida_redoxmlp.engines.contract import CommitteePotential
 from aiida_redoxmlp.engines.registry import load_potential
 from aiida_redoxmlp.runners.job_files import read_job, write_output
 from aiida_redoxmlp.runners.progress import ProgressLog
-from aiida_redoxmlp.runners.select_job import SelectJob
+from aiida_redoxmlp.runners.select_job import SelectJob, SelectOutput
 from aiida_redoxmlp.runners.select_output import ground_states_of, select_output
 from aiida_redoxmlp.runners.structure_file import read_structure
 
-__all__ = ("run",)
+__all__ = ("run", "select_in")
 
 
 def run(folder: Path) -> None:
@@ -35,10 +36,28 @@ def run(folder: Path) -> None:
     """
     log = ProgressLog(folder, "select")
     job = read_job(folder, SelectJob)
+    potential = load_potential(folder / job.model, job.settings.device)
+    write_output(folder, select_in(folder, job, potential, log))
+
+
+def select_in(folder: Path, job: SelectJob, potential: CommitteePotential, log: ProgressLog) -> SelectOutput:
+    """Select with a committee that is loaded already.
+
+    Args:
+        folder: where the files are that the job names.
+        job: what is selected from, and how.
+        potential: the committee.
+        log: is told when the selection begins and ends; its time is that of the selection.
+
+    Raises:
+        InputError: if an input file is missing or holds what is not allowed, or the committee does not tell states
+            apart though the strategy needs it.
+        ClosureError: if no pattern closes the charge of a structure.
+        OutputFormatError: if a file of frames is damaged.
+    """
     explored = [frame for name in job.frames for frame in read_explored(folder / name)]
     labelled = () if job.dataset is None else read_dataset(folder / job.dataset)
     structures = {name: read_structure(folder / file) for name, file in job.structures.items()}
-    potential = load_potential(folder / job.model, job.settings.device)
     interval = -(-len(explored) // job.settings.max_candidates) or 1
     candidates = [frame.candidate for frame in explored[::interval]]
     log.write({"event": "started", "n_explored": len(explored), "n_candidates": len(candidates)})
@@ -64,5 +83,5 @@ def run(folder: Path) -> None:
         wall_time=log.elapsed,
         device=potential.device,
     )
-    write_output(folder, output)
     log.write({"event": "finished", "requests": len(output.requests)})
+    return output

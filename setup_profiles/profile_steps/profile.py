@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,4 +77,15 @@ def ensure_profile(name: str, aiida_path: Path) -> str:
             f"The AiiDA profile {name} cannot be opened: {error}.",
             "stop every program that uses it (`make stop`) and run this again",
         ) from error
+    _write_ahead(storage)
     return outcome
+
+
+def _write_ahead(storage: Path) -> None:
+    """Have SQLite append what it commits to a log: one flush to the disk a commit instead of several.
+
+    The database remembers it. Where another program uses the database just now, it stays as it is until next time.
+    """
+    for database in storage.glob("*.sqlite"):
+        with closing(sqlite3.connect(database)) as connection, suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")

@@ -64,7 +64,7 @@ def test_the_file_becomes_a_loop_over_states_of_charge(config):
     assert set(formulas) == {"Li1", "Li0"}
     assert "Li" not in formulas["Li0"]
     assert builder.budget.get_dict() == {"labels": 6, "iterations": 2, "core_hours": None, "days": None}
-    chosen = builder.select.job.settings.get_dict()["selection"]
+    chosen = builder.selection.get_dict()["selection"]
     assert (chosen["band"], chosen["n_labels"]) == ({"floor": 0.1, "ceiling": 0.4}, 6)
     assert builder.explore.job.settings["limits"]["force_spread"] == 0.4
     assert builder.train.job.settings["seeds"] == [7, 8]

@@ -1,7 +1,7 @@
 """``redoxmlp-run`` whose explorations meet the frames of a pool; every other job is the real one.
 
 ``replayed_runner.py POOL SECONDS JOB [FOLDER]``: instead of letting walkers move, an exploration takes its time and
-hands over all geometries of the pool, with what the committee says of them.
+hands over all geometries of the pool, with what the committee says of them and a real selection.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiida_redoxmlp.active_learning.exploration.exploring import Exploration
-from aiida_redoxmlp.active_learning.exploration.frames import ExploredFrame, write_explored
+from aiida_redoxmlp.active_learning.exploration.frames import ExploredFrame
 from aiida_redoxmlp.active_learning.exploration.snapshot import Snapshot
 from aiida_redoxmlp.dataset.file import read_dataset
 from aiida_redoxmlp.engines.registry import load_potential
 from aiida_redoxmlp.runners.command import main as real_program
-from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreJob
-from aiida_redoxmlp.runners.explore_output import explore_output
-from aiida_redoxmlp.runners.job_files import read_job, write_output
+from aiida_redoxmlp.runners.explore import hand_over
+from aiida_redoxmlp.runners.explore_job import ExploreJob
+from aiida_redoxmlp.runners.job_files import read_job
 from aiida_redoxmlp.runners.progress import ProgressLog
 from aiida_redoxmlp.testing.replayed_pool import ReplayedPool
 
@@ -39,8 +39,7 @@ def explore(pool: Path, seconds: float, folder: Path) -> None:
         for one, result, frame in zip(candidates, results, frames, strict=True)
     )
     found = Exploration(met, walkers=(), warnings=(), complete=True)
-    write_explored(folder / FRAMES_FILE, met)
-    write_output(folder, explore_output(found, wall_time=log.elapsed, device=potential.device))
+    hand_over(folder, job, potential, found, log)
 
 
 def main(arguments: Sequence[str]) -> int:

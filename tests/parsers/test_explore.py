@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from aiida import orm
 from aiida.plugins import ParserFactory
 
 from aiida_redoxmlp.active_learning.exploration.frames import ExploredFrame, read_explored, write_explored
@@ -48,10 +49,10 @@ def frames_file(tmp_path):
 
 @pytest.fixture
 def parse(make_calculation):
-    def run(**files):
+    def run(inputs=None, **files):
         named = {name.replace("_json", ".json").replace("_npz", ".npz"): text for name, text in files.items()}
         node = make_calculation(
-            "redoxmlp.explore", {"stderr.txt": "", **named}, scheduler_stderr="_scheduler-stderr.txt"
+            "redoxmlp.explore", {"stderr.txt": "", **named}, inputs, scheduler_stderr="_scheduler-stderr.txt"
         )
         return ParserFactory("redoxmlp.explore").parse_from_node(node, store_provenance=False)
 
@@ -80,6 +81,62 @@ def test_frames_that_cannot_be_read_are_told(parse, frames_file, change, message
     _, node = parse(output_json=json.dumps(OUTPUT), **({} if content is None else {"frames_npz": content}))
     assert node.exit_status == 302
     assert message in node.exit_message
+
+
+SELECTION = {
+    "strategy": "redox_aware",
+    "n_explored": 2,
+    "requests": [
+        {
+            "name": "Mn2O2 (2,3) k",
+            "key": "k",
+            "structure": "cell",
+            "origin": "cell, walk 1.1 step 1",
+            "wanted": [2, 3],
+            "reason": "force spread 0.2 eV/Å",
+            "numbers": [25, 8],
+            "positions": [[0, 0, 0], [2, 0, 0]],
+            "cell": [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+        }
+    ],
+    "counts": dict.fromkeys(
+        ("n_candidates", "n_known", "n_uncertain_forces", "n_uncertain_electrons", "n_uncertain", "n_too_far"), 1
+    ),
+    "force_spreads_ev_per_angstrom": [0.2, 0.1],
+    "doubts": [None, None],
+    "factors": {},
+    "wall_time_s": 1.0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def selecting():
+    """Inputs of an exploration that selects."""
+    return {"selection__settings": orm.Dict({}), "selection__memory": orm.Dict({})}
+
+
+def test_what_was_selected_is_attached(parse, frames_file, selecting):
+    files = {"output_json": json.dumps(OUTPUT), "frames_npz": frames_file, "selection_json": json.dumps(SELECTION)}
+    outputs, node = parse(selecting, **files)
+    assert node.exit_status == 0
+    assert outputs["selection"]["requests"][0]["wanted"] == [2, 3]
+    assert "positions" not in outputs["selection"]["requests"][0]
+    request = outputs["selected"]["request_0"] if "selected" in outputs else outputs["selected.request_0"]
+    assert request.get_ase().get_chemical_formula() == "MnO"
+
+
+def test_a_selection_that_is_missing_or_damaged_is_told(parse, frames_file, selecting):
+    files = {"output_json": json.dumps(OUTPUT), "frames_npz": frames_file}
+    _, node = parse(selecting, **files)
+    assert (node.exit_status, "selection.json is missing" in node.exit_message) == (302, True)
+    _, node = parse(selecting, **files, selection_json="{}")
+    assert (node.exit_status, "selection.json" in node.exit_message) == (302, True)
+
+
+def test_without_anything_to_select_from_there_is_no_selection(parse, frames_file, selecting):
+    outputs, node = parse(selecting, output_json=json.dumps({**OUTPUT, "n_steps": 0}), frames_npz=frames_file)
+    assert (node.exit_status, "selection" in outputs) == (0, False)
 
 
 def test_an_output_that_tells_of_other_frames_is_told(parse, frames_file):

@@ -65,16 +65,13 @@ class LoopDraft(ProcessDraft):
         return len(self.state.iterations)
 
     def select(self, centre: float, n_candidates: int = 300, *, doubtful: float = 0.2) -> None:
-        """Add an exploration and a selection, with force spreads around a centre in eV/Å."""
+        """Add an exploration with its selection, with force spreads around a centre in eV/Å."""
         explore = self.process(orm.WorkChainNode, "ExploreBaseWorkChain", self.node, f"explore_{self.number}", {})
-        job = self.process(orm.CalcJobNode, "ExploreCalculation", explore, "iteration_01", {}, "redoxmlp.explore")
-        for node in (job, explore):
-            end(node)
-        settings = {"selection": {"band": BAND, "doubt": DOUBT}}
-        inputs = {"settings": orm.Dict(settings), "memory": orm.Dict(self.state.memory.model_dump(mode="json"))}
-        select = self.process(
-            orm.CalcJobNode, "SelectCalculation", self.node, f"select_{self.number}", inputs, "redoxmlp.select"
-        )
+        inputs = {
+            "selection__settings": orm.Dict({"selection": {"band": BAND, "doubt": DOUBT}}),
+            "selection__memory": orm.Dict(self.state.memory.model_dump(mode="json")),
+        }
+        job = self.process(orm.CalcJobNode, "ExploreCalculation", explore, "iteration_01", inputs, "redoxmlp.explore")
         random = np.random.default_rng(self.number)
         spreads = centre * np.exp(0.7 * random.normal(size=n_candidates))
         doubts = np.where(random.random(n_candidates) < doubtful, random.random(n_candidates), 0.01)
@@ -87,8 +84,9 @@ class LoopDraft(ProcessDraft):
             "force_spreads_ev_per_angstrom": spreads.tolist(),
             "doubts": doubts.tolist(),
         }
-        self.create(select, report=orm.Dict(report))
-        end(select)
+        self.create(job, selection=orm.Dict(report))
+        for node in (job, explore):
+            end(node)
 
     def labels(self, n_ended: int, n_running: int = 0) -> None:
         """Add DFT labels."""

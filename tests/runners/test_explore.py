@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from aiida_redoxmlp.active_learning.exploration.frames import read_explored
+from aiida_redoxmlp.active_learning.records import BandCounts
+from aiida_redoxmlp.active_learning.uncertainty import SpreadFactors
 from aiida_redoxmlp.errors import ExplorationInterruptedError, InputError
 from aiida_redoxmlp.runners import explore
-from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, ExploreJob, ExploreOutput
+from aiida_redoxmlp.runners.explore_job import FRAMES_FILE, SELECTION_FILE, ExploreJob, ExploreOutput
 from aiida_redoxmlp.runners.explore_progress import ExploreProgress
 from aiida_redoxmlp.runners.jobs import CHECKPOINT_FOLDER, INPUT_FILE, OUTPUT_FILE, PROGRESS_FILE
+from aiida_redoxmlp.runners.progress import ProgressLog
+from aiida_redoxmlp.runners.select_job import SelectJob, SelectOutput
 from aiida_redoxmlp.runners.structure_file import structure_text
 from tests.active_learning.exploration.spring_committee import SpringCommittee, lattice
 
@@ -89,6 +93,63 @@ def test_a_job_that_a_signal_stops_says_how_far_it_came_and_goes_on_to_the_same_
     for one, other in zip(read_explored(job_folder / FRAMES_FILE), unbroken, strict=True):
         np.testing.assert_array_equal(one.configuration.positions, other.configuration.positions)
         np.testing.assert_array_equal(one.configuration.oxidation_states, other.configuration.oxidation_states)
+
+
+SELECTION = {
+    "frames": [FRAMES_FILE],
+    "structures": {"charged": "charged.json"},
+    "chemistry": JOB["chemistry"],
+    "settings": {"selection": {"n_labels": 2}},
+}
+
+
+@pytest.fixture
+def selections(monkeypatch: pytest.MonkeyPatch) -> list[SelectJob]:
+    """The selections that were made, each without a request."""
+    made: list[SelectJob] = []
+
+    def select_in(folder: Path, job: SelectJob, potential: SpringCommittee, log: ProgressLog) -> SelectOutput:
+        made.append(job)
+        return SelectOutput(
+            strategy="redox_aware",
+            n_explored=len(read_explored(folder / job.frames[0])),
+            requests=[],
+            counts=BandCounts(
+                n_candidates=4, n_known=4, n_uncertain_forces=0, n_uncertain_electrons=0, n_uncertain=0, n_too_far=0
+            ),
+            force_spreads_ev_per_angstrom=[],
+            doubts=[],
+            factors=SpreadFactors(),
+            wall_time_s=log.elapsed,
+            device=potential.device,
+        )
+
+    monkeypatch.setattr(explore, "select_in", select_in)
+    return made
+
+
+def test_a_selection_is_made_from_the_frames_before_the_job_ends(job_folder: Path, selections: list[SelectJob]) -> None:
+    (job_folder / INPUT_FILE).write_text(ExploreJob.model_validate(JOB | {"selection": SELECTION}).model_dump_json())
+    explore.run(job_folder)
+    (job,) = selections
+    assert job.settings.selection.n_labels == 2
+    selected = SelectOutput.model_validate_json((job_folder / SELECTION_FILE).read_text())
+    output = ExploreOutput.model_validate_json((job_folder / OUTPUT_FILE).read_text())
+    assert selected.n_explored == output.n_frames == 4
+    assert selected.wall_time_s <= output.wall_time_s
+
+
+def test_nothing_is_selected_where_no_walker_went_beyond_its_start(
+    job_folder: Path, selections: list[SelectJob]
+) -> None:
+    settings = {**JOB["settings"], "limits": {"force_spread": 1e-9}}
+    content = JOB | {"selection": SELECTION, "settings": settings}
+    (job_folder / INPUT_FILE).write_text(ExploreJob.model_validate(content).model_dump_json())
+    explore.run(job_folder)
+    output = ExploreOutput.model_validate_json((job_folder / OUTPUT_FILE).read_text())
+    assert output.went_nowhere
+    assert not selections
+    assert not (job_folder / SELECTION_FILE).exists()
 
 
 def test_how_far_an_exploration_came_is_read_from_whole_lines() -> None:

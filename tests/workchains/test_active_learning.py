@@ -23,7 +23,6 @@ from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
-from aiida_redoxmlp.workchains.select_base import SelectBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
 
 EXIT = ActiveLearningWorkChain.exit_codes
@@ -231,30 +230,31 @@ def learning(start, labelled, saved_model):
     return make
 
 
-def explored(node, *, n_frames=3, n_steps=50):
-    report = {"n_frames": n_frames, "n_steps": n_steps, "n_steps_asked": 100, "warnings": ["Two walkers stopped."]}
-    frames = orm.SinglefileData(io.BytesIO(b"frames"), filename="frames.npz")
-    return finished(node, report=orm.Dict(report), frames=frames)
-
-
-def selected(process, node, structure, *, n_requests=1, warnings=()):
+def explored(node, structure=None, *, n_requests=1, warnings=()):
+    """End an exploration that selected some structures, or without any that went nowhere."""
+    outputs = {
+        "report": orm.Dict({"warnings": ["Two walkers stopped."]}),
+        "frames": orm.SinglefileData(io.BytesIO(b"frames"), filename="frames.npz"),
+    }
+    if structure is None:
+        return finished(node, **outputs)
     atoms = structure.get_ase()
-    requests, outputs = [], {}
+    requests = []
     for number in range(n_requests):
         atoms.positions += 0.01
-        outputs[f"structures__request_{number}"] = orm.StructureData(ase=atoms)
+        outputs[f"selected__request_{number}"] = orm.StructureData(ase=atoms)
         origin = f"half, walk 1.1 step {number}"
         belief = {"n_members": 2, "n_agreeing": 2, "gap_ev": 0.1, "gap_spread_ev": 0.1, "proven": True}
         one = {"structure": "half", "origin": origin, "wanted": [2, 3], "reason": "doubt", "belief": belief}
         requests.append({"name": "a", "key": f"k{number}", **one})
-    report = {
+    selection = {
         "strategy": "redox_aware",
         "requests": requests,
         "counts": COUNTS,
         "ground_states": {"half": "LiMn2O8P2 (2,3)"},
         "warnings": list(warnings),
     }
-    return finished(node, report=orm.Dict(report), **outputs)
+    return finished(node, **outputs, selection=orm.Dict(selection))
 
 
 def test_exploration_changes_its_seed_and_its_limit_with_the_iteration(learning, submitted):
@@ -269,16 +269,17 @@ def test_exploration_changes_its_seed_and_its_limit_with_the_iteration(learning,
     settings = inputs["job"]["settings"].get_dict()
     assert (settings["seed"], settings["limits"]["force_factor"]) == (3, 1.0)
     assert set(inputs["job"]["structures"]) == {"half"}
+    selection = inputs["job"]["selection"]
+    assert selection["settings"].get_dict()["selection"]["n_labels"] == 6
+    assert selection["dataset"].uuid == process.dataset.uuid
 
 
-@pytest.mark.parametrize("n_frames", [0, 1])
-def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted, n_frames):
+def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted):
     process = learning()
     process.begin_iteration()
     process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2], n_frames=n_frames, n_steps=0)
+    process.ctx.explore = explored(submitted[-1][2])
     assert process.inspect_exploration() is None
-    assert not process.has_explored()
     process.prepare_labels()
     assert process.ctx.strategy == "neighbourhoods"
     assert "The exploration is unstable" in process.ctx.notes[-1]
@@ -336,17 +337,13 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
     assert process.goes_on()
     process.begin_iteration()
     process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2])
-    assert process.inspect_exploration() is None
-    process.run_selection()
     kind, inputs, node = submitted[-1]
-    assert kind is SelectBaseWorkChain
     assert kind.spec().inputs.validate(inputs) is None
-    assert inputs["job"]["settings"]["selection"]["n_labels"] == 2
-    process.ctx.select = selected(
-        process, node, demo_structure, n_requests=3, warnings=["The committee has collapsed: all members are the same."]
+    assert inputs["job"]["selection"]["settings"].get_dict()["selection"]["n_labels"] == 2
+    process.ctx.explore = explored(
+        node, demo_structure, n_requests=3, warnings=["The committee has collapsed: all members are the same."]
     )
-    assert process.inspect_selection() is None
+    assert process.inspect_exploration() is None
     process.prepare_labels()
     assert len(process.ctx.waiting) == 2
     process.run_labels()
@@ -377,22 +374,19 @@ def test_an_iteration_explores_selects_labels_trains_and_judges(
 DISK_FULL = "The disk or the quota of the computer is full (No space left on device); free space there and start again."
 
 
-def selecting(learning, submitted):
-    """Return a loop whose selection runs."""
+def exploring(learning):
+    """Return a loop whose exploration runs."""
     process = learning()
     process.begin_iteration()
     process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2])
-    process.inspect_exploration()
-    process.run_selection()
     return process
 
 
 def test_a_full_disk_in_a_training_loses_no_label(start, learning, submitted, answer, demo_structure):
-    process = selecting(learning, submitted)
+    process = exploring(learning)
     before = process.dataset.n_frames
-    process.ctx.select = selected(process, submitted[-1][2], demo_structure)
-    process.inspect_selection()
+    process.ctx.explore = explored(submitted[-1][2], demo_structure)
+    process.inspect_exploration()
     process.prepare_labels()
     process.run_labels()
     answer(submitted[-1][2], submitted[-1][1]["structure"], [2, 3])
@@ -410,23 +404,18 @@ def test_a_full_disk_in_a_training_loses_no_label(start, learning, submitted, an
     assert (again.ctx.number, again.goes_on()) == (1, True)
 
 
-def test_a_full_disk_in_a_selection_ends_the_loop_with_what_there_is(learning, submitted):
-    process = selecting(learning, submitted)
-    process.ctx.select = finished(submitted[-1][2], 300, DISK_FULL)
-    code = process.inspect_selection()
-    assert (code.status, DISK_FULL in code.message) == (EXIT.ERROR_SELECTION_FAILED.status, True)
+def test_a_full_disk_in_an_exploration_ends_the_loop_with_what_there_is(learning, submitted):
+    process = exploring(learning)
+    process.ctx.explore = finished(submitted[-1][2], 300, DISK_FULL)
+    code = process.inspect_exploration()
+    assert (code.status, DISK_FULL in code.message) == (EXIT.ERROR_EXPLORATION_FAILED.status, True)
     assert {"dataset", "model", "loop", "conclusion"} <= set(process.outputs)
 
 
 def test_nothing_to_ask_pauses_the_loop(learning, submitted, demo_structure):
-    process = learning()
-    process.begin_iteration()
-    process.run_exploration()
-    process.ctx.explore = explored(submitted[-1][2])
+    process = exploring(learning)
+    process.ctx.explore = explored(submitted[-1][2], demo_structure, n_requests=0)
     process.inspect_exploration()
-    process.run_selection()
-    process.ctx.select = selected(process, submitted[-1][2], demo_structure, n_requests=0)
-    process.inspect_selection()
     process.prepare_labels()
     assert not process.labels_left()
     process.judge_answers()

@@ -12,7 +12,10 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from plumpy import ProcessState
 
+from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelRecord
+from aiida_redoxmlp.active_learning.records import LoopMemory
 from aiida_redoxmlp.calculations.explore import ExploreCalculation
+from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.runners.explore_job import ExploreJob
 from aiida_redoxmlp.runners.jobs import INPUT_FILE
@@ -98,6 +101,33 @@ def test_what_cannot_be_explored_is_refused_before_a_job_waits_for_it(job_inputs
     given = {name: orm.Dict(one) for name, one in changes.items() if name != "oxidation_states"}
     refused = ports.validate(ports.pre_process(job_inputs(**given, **({"oxidation_states": states} if states else {}))))
     assert any(part in str(refused) for part in message.split("|"))
+
+
+def test_a_job_that_selects_as_well_gets_what_is_labelled_and_what_was_asked(job_inputs, make_frame):
+    asked = LabelRecord(name="a", key="k", iteration=0, outcome="failed", wanted=[2, 3])
+    selection = {
+        "settings": orm.Dict({"selection": {"n_labels": 3}}),
+        "memory": orm.Dict(LoopMemory(labels=LabelBook(records={"k": asked})).model_dump(mode="json")),
+        "dataset": DatasetData.from_frames([make_frame()]),
+    }
+    process = instantiate_process(get_manager().get_runner(), ExploreCalculation, **job_inputs(selection=selection))
+    with SandboxFolder() as folder:
+        calc_info = process.prepare_for_submission(folder)
+        names = set(folder.get_content_list())
+        with folder.open(INPUT_FILE) as handle:
+            job = ExploreJob.model_validate_json(handle.read())
+    assert "dataset.npz" in names
+    assert "selection.json" in calc_info.retrieve_list
+    assert (job.selection.frames, job.selection.dataset) == (["frames.npz"], "dataset.npz")
+    assert (job.selection.settings.selection.n_labels, job.selection.labels.keys) == (3, {"k"})
+    assert set(job.selection.structures.values()) <= names
+
+
+def test_a_selection_that_the_committee_cannot_make_is_refused(job_inputs, monkeypatch):
+    monkeypatch.setattr(ModelData, "encoding", "none")
+    ports = ExploreCalculation.spec().inputs
+    inputs = job_inputs(selection={"settings": orm.Dict({"selection": {"strategy": "redox_aware"}})})
+    assert "needs a potential that tells oxidation states apart" in str(ports.validate(ports.pre_process(inputs)))
 
 
 def test_the_job_gets_its_files_and_the_checkpoints_of_the_one_before(job_inputs, aiida_localhost):

@@ -48,7 +48,6 @@ STAGE_COLOURS: Mapping[str, str] = {
     "tight_scf": "#44AA99",
     "hp": "#332288",
     "explore": "#999933",
-    "select": "#E69F00",
     "label": "#009E73",
 }
 
