@@ -25,7 +25,9 @@ from aiida_redoxmlp.cli.loops import loop_table
 from aiida_redoxmlp.cli.states_of_charge import structures_of, with_remaining
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.errors import ConfigurationError, InputError
+from aiida_redoxmlp.testing.toy import toy_frames
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
+from tests.report.process_draft import ProcessDraft, end
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STRUCTURE = EXAMPLES / "structures" / "beta-Li0.5MnPO4.cif"
@@ -148,6 +150,46 @@ def test_a_dataset_has_to_hold_every_state_of_the_structures(config, make_frame)
     assert active_learning_builder(config(dataset=stored.pk)).dataset.uuid == stored.uuid
     with pytest.raises(InputError, match=r"^A committee trained on the dataset does not fit .* does not know Mn4\+"):
         active_learning_builder(config(dataset=stored.pk, redox={"allowed_states": {"Mn": [2, 3, 4]}}))
+
+
+@pytest.fixture
+def ended_loop(config):
+    """A loop of the same configuration that has ended."""
+    builder = active_learning_builder(config())
+    draft = ProcessDraft()
+    given = {
+        "redox": builder.redox,
+        "label__pw__pw__parameters": builder.label.pw.pw.parameters,
+        "label__pw__kpoints": builder.label.pw.kpoints,
+        **{f"label__pseudos__{element}": pseudo for element, pseudo in dict(builder.label.pseudos).items()},
+        **{f"structures__{name}": one for name, one in dict(builder.structures).items()},
+    }
+    node = draft.process(orm.WorkChainNode, "ActiveLearningWorkChain", None, "", given)
+    draft.hand_over(node, loop=orm.Dict(loop().model_dump(mode="json")).store())
+    draft.hand_over(node, dataset=DatasetData.from_frames(toy_frames(2)).store())
+    end(node)
+    return node
+
+
+def test_a_loop_goes_on_with_labels_made_as_before(config, ended_loop, make_frame):
+    more = DatasetData.from_frames([make_frame(0)]).store()
+    again = config(previous=ended_loop.pk, dataset=more.pk, states_of_charge={"remaining": [0]})
+    assert active_learning_builder(again).loop.uuid == ended_loop.outputs.loop.uuid
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "A committee trained on the dataset does not fit"),
+        ({"hubbard": {"u": {"Mn-3d": 5.0}}}, r"U of Mn-3d in eV of the loop would be 5\.000, .* were 4\.500"),
+        ({"overrides": {"label": {"kpoints_distance": 0.3}}}, "The k-points of the loop would be"),
+        ({"overrides": {"label": {"pw": {"SYSTEM": {"ecutwfc": 40.0}}}}}, r"ecutwfc of pw\.x of the loop would be 40"),
+        ({"redox": {"allowed_states": {"Mn": [2, 3, 4]}}}, "The charges of the loop would be"),
+    ],
+)
+def test_a_loop_does_not_go_on_with_what_does_not_fit_its_labels(config, ended_loop, changes, says):
+    with pytest.raises(InputError, match=says):
+        active_learning_builder(config(previous=ended_loop.pk, **changes))
 
 
 def test_a_wrong_entry_of_a_list_is_told_once(config):

@@ -13,6 +13,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.plugins import WorkflowFactory
 from aiida_pseudo.groups.family import PseudoPotentialFamily
+from aiida_quantumespresso.data.hubbard_structure import HubbardStructureData
 from plumpy import ProcessState
 
 from aiida_redoxmlp.active_learning.records import LoopState
@@ -24,6 +25,7 @@ from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.label import LabelWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
+from tests.report.process_draft import ProcessDraft, end
 
 EXIT = ActiveLearningWorkChain.exit_codes
 COUNTS = dict.fromkeys(
@@ -443,6 +445,68 @@ def test_a_spent_budget_is_extended_by_going_on(start, learning, submitted):
     assert again.goes_on()
     with pytest.raises(InputError, match="has no output `loop`"):
         start(previous=ended_with({}))
+
+
+KEY = "ab12" * 16
+
+
+@pytest.fixture
+def killed(labelled, make_frame, demo_structure, saved_model):
+    """A loop that was killed in its second iteration, after the labels of that one were judged."""
+    draft = ProcessDraft()
+    node = draft.process(orm.WorkChainNode, "ActiveLearningWorkChain", None, "", {"dataset": labelled})
+
+    def step(name, inputs=None, kind=orm.CalcFunctionNode, **outputs):
+        one = draft.process(kind, name, node, name.lower(), inputs or {})
+        if kind is orm.CalcFunctionNode:
+            draft.create(one, **outputs)
+        else:
+            draft.hand_over(one, **{label: data.store() for label, data in outputs.items()})
+        end(one)
+
+    failed = {"name": "a", "key": KEY, "iteration": 0, "outcome": "failed", "wanted": [2, 3]}
+    record = {
+        "number": 0,
+        "strategy": "neighbourhoods",
+        "band": COUNTS,
+        "labels": {"asked": 1, "failed": 1},
+        "n_frames": 5,
+    }
+    verdicts = {"verdicts": [{"key": KEY, "outcome": "failed"}]}
+    asked = {"request_0": orm.StructureData(ase=demo_structure.get_ase())}
+    more = [DatasetData.from_frames([make_frame(number)]) for number in (5, 6)]
+    step("judge_labels", asked, verdicts=orm.Dict(verdicts), frames=DatasetData.from_frames([make_frame(7)]))
+    step("merge_datasets", result=more[0])
+    step("TrainWorkChain", kind=orm.WorkChainNode, model=ModelData.from_folder(saved_model))
+    step("close_iteration", loop=orm.Dict({"iterations": [record], "labels": {"records": {KEY: failed}}}))
+    step("merge_datasets", result=more[1])
+    node.set_process_state(ProcessState.KILLED)
+    return node, more[1]
+
+
+def test_a_killed_loop_goes_on_from_what_its_steps_made(start, killed):
+    node, newest = killed
+    again = start(previous=node)
+    assert (again.ctx.number, list(again.ctx.unanswered)) == (1, [KEY])
+    assert again.dataset.uuid == newest.uuid
+    assert again.can_explore()  # with the committee of its only training
+
+
+def test_labels_of_atoms_that_no_structure_has_are_not_asked_again(start, killed, demo_structure):
+    empty = HubbardStructureData.from_structure(
+        orm.StructureData(ase=demo_structure.get_ase()[[atom.symbol != "Li" for atom in demo_structure.get_ase()]])
+    )
+    again = start(previous=killed[0], structures={"empty": empty})
+    assert again.ctx.unanswered == {}
+    again.begin_iteration()
+    again.prepare_labels()
+    assert {one["structure"] for one in again.ctx.waiting} == {"empty"}
+
+
+def test_a_loop_that_runs_is_not_gone_on_from(start, killed):
+    killed[0].set_process_state(ProcessState.RUNNING)
+    with pytest.raises(InputError, match=r"still runs; wait for its end, or stop it with `verdi process kill \d+`"):
+        start(previous=killed[0])
 
 
 @pytest.mark.parametrize(
