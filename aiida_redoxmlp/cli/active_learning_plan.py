@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget
+from aiida_redoxmlp.report.dynamics_wording import counted
 from aiida_redoxmlp.workchains.job_options import cores_of
 
 __all__ = ("PlannedJobs", "plan_of", "plan_sentences", "plan_table")
@@ -97,11 +99,24 @@ def plan_sentences(builder: Any) -> list[str]:
         f"It begins with {_beginning(builder)}.",
         f"Budget: {limits}; {builder.max_concurrent.value} labels run at a time, {labels} are asked for an iteration.",
     ]
+    if again := _asked_again(builder):
+        sentences.append(again)
     if rounds:
-        total = f"{min(rounds)} iterations take {min(rounds) * known:.4g} core-hours at most, by the wall times"
+        most = f"{min(rounds)} iterations take {min(rounds) * known:.4g} core-hours at most"
         capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
-        sentences.append(f"{total}{capped}.")
+        sentences.append(f"{most}, by the wall times and without restarts{capped}.")
     return sentences
+
+
+def _asked_again(builder: Any) -> str | None:
+    """Say what becomes of labels that failed in an earlier loop, None where there are none."""
+    if builder.loop is None:
+        return None
+    waiting = len(LoopState.model_validate(builder.loop.get_dict()).labels.waiting())
+    asked = len(dict(builder.unanswered or {}))
+    if not waiting:
+        return None
+    return f"Of {counted(waiting, 'label')} that failed before, {asked} have the atoms of a structure and come first."
 
 
 def _beginning(builder: Any) -> str:

@@ -45,9 +45,8 @@ def _about_labels(summary: LoopSummary) -> Iterator[str]:
             f"{totals.ambiguous} of {totals.asked} labels {verb} ambiguous (the charges close only with doubt); "
             f"{kept} kept and marked, and training leaves them out."
         )
-    if totals.failed > totals.set_aside:
-        waiting = totals.failed - totals.set_aside
-        yield f"{counted(waiting, 'label')} of {totals.asked} failed and may be asked for again."
+    if summary.n_waiting:
+        yield f"{counted(summary.n_waiting, 'label')} of {totals.asked} failed and may be asked for again."
     yield from summary.set_aside
 
 

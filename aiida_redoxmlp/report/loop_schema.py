@@ -138,6 +138,7 @@ class LoopSummary(WorkChainSummary):
     used: Usage = Field(description="What the iterations that are over spent.")
     budget: list[BudgetLine]
     redox_errors: list[RedoxError]
+    n_waiting: int = Field(0, description="Labels that failed and may be asked for again.")
     set_aside: list[str] = Field(description="Labels that are not asked for again, in a sentence each.")
     coverage: list[StateOfChargeCoverage] = Field(description="By ascending mean oxidation state.")
     stages: dict[str, StageTiming] = Field(description="Times by stage.")

@@ -53,6 +53,7 @@ def summarise_loop_graph(graph: LoopGraph) -> LoopSummary:
         used=state.used,
         budget=_budget(graph),
         redox_errors=list(_redox_errors(graph)),
+        n_waiting=len(state.labels.waiting()),
         set_aside=state.labels.set_aside(),
         coverage=coverage_of(labels, () if before is None else before.frames, graph.formulas, graph.chemistry),
         stages=stage_timings(graph),

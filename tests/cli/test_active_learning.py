@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from plumpy import ProcessState
 from rich.console import Console
 
-from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelCounts
+from aiida_redoxmlp.active_learning.label_book import LabelBook, LabelCounts, LabelRecord
 from aiida_redoxmlp.active_learning.records import BandCounts, FreshErrors, IterationRecord, LoopState, Usage
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.active_learning_inputs import active_learning_builder
-from aiida_redoxmlp.cli.active_learning_plan import plan_of
+from aiida_redoxmlp.cli.active_learning_plan import plan_of, plan_sentences
 from aiida_redoxmlp.cli.config_file import load_config
 from aiida_redoxmlp.cli.loops import loop_table
 from aiida_redoxmlp.cli.states_of_charge import structures_of, with_remaining
@@ -173,8 +173,15 @@ def ended_loop(config):
 
 def test_a_loop_goes_on_with_labels_made_as_before(config, ended_loop, make_frame):
     more = DatasetData.from_frames([make_frame(0)]).store()
-    again = config(previous=ended_loop.pk, dataset=more.pk, states_of_charge={"remaining": [0]})
-    assert active_learning_builder(again).loop.uuid == ended_loop.outputs.loop.uuid
+    again = active_learning_builder(
+        config(previous=ended_loop.pk, dataset=more.pk, states_of_charge={"remaining": [0]})
+    )
+    assert again.loop.uuid == ended_loop.outputs.loop.uuid
+    assert not any("failed before" in sentence for sentence in plan_sentences(again))
+    failed = LabelRecord(name="a", key="a" * 64, iteration=0, outcome="failed", wanted=[2, 3])
+    again.loop = orm.Dict(LoopState(labels=LabelBook(records={failed.key: failed})).model_dump(mode="json"))
+    told = "Of 1 label that failed before, 0 have the atoms of a structure and come first."
+    assert told in plan_sentences(again)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import yaml
 from aiida.cmdline.commands.cmd_verdi import verdi
 from click.testing import CliRunner
 
+from aiida_redoxmlp.active_learning.exploration.settings import ExplorationSettings
 from aiida_redoxmlp.cli import root
 from aiida_redoxmlp.cli.active_learning_config import ActiveLearningRunConfig
 from aiida_redoxmlp.cli.campaign_config import CampaignConfig
@@ -23,6 +24,7 @@ from aiida_redoxmlp.cli.hubbard_config import HubbardRunConfig
 from aiida_redoxmlp.cli.search_config import SearchRunConfig
 from aiida_redoxmlp.cli.train_config import TrainRunConfig
 from aiida_redoxmlp.dynamics.settings import DynamicsSettings
+from aiida_redoxmlp.engines.fine_tuning import FineTuning
 from aiida_redoxmlp.engines.settings import TrainingSettings
 from aiida_redoxmlp.search.settings import SearchSettings
 from aiida_redoxmlp.workchains.protocols import load_protocol
@@ -168,7 +170,11 @@ def test_yaml_blocks_have_only_known_keys(content, request):
     if "how-to/active-learning.md" in request.node.callspec.id:
         example = yaml.safe_load((CHECKOUT / "examples" / "active_learning.yaml").read_text(encoding="utf-8"))
         loop = ActiveLearningRunConfig.model_validate({**example, **given})
-        load_protocol("active_learning", loop.protocol, loop.laid_over())
+        settings = load_protocol("active_learning", loop.protocol, loop.laid_over())
+        ExplorationSettings.model_validate(settings["explore"])
+        TrainingSettings.model_validate(settings["training"])
+        if settings["warm_start"] is not None:
+            FineTuning.model_validate(settings["warm_start"])
         return
     assert set(given) <= set(CampaignConfig.model_fields)
     example = yaml.safe_load((CHECKOUT / "examples" / "demo.yaml").read_text(encoding="utf-8"))

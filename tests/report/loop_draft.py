@@ -132,6 +132,18 @@ class LoopDraft(ProcessDraft):
         )
         self._write(self.state.with_iteration(record, book), "close_iteration")
 
+    def write(self, books: Sequence[LabelBook]) -> None:
+        """Add iterations that did nothing but label, one a book."""
+        for book in books:
+            record = IterationRecord(
+                number=self.number,
+                strategy="neighbourhoods",
+                band=self.band,
+                labels=book.counts(self.number),
+                n_frames=self.n_frames,
+            )
+            self._write(self.state.with_iteration(record, book), "close_iteration")
+
     def finish(self, status: str, reason: str, *, exit_status: int = 0) -> None:
         """Write down how the loop ended, and end it."""
         self._write(self.state.model_copy(update={"status": status, "reason": reason}), "end_loop")

@@ -5,11 +5,14 @@ import json
 import pytest
 from PIL import Image
 
+from aiida_redoxmlp.active_learning.label_book import LabelBook
+from aiida_redoxmlp.active_learning.verdicts import LabelRequest, Verdict
 from aiida_redoxmlp.cli.reports import REPORTED, write_report_of
 from aiida_redoxmlp.report.loop import write_loop_report
 from aiida_redoxmlp.report.loop_schema import LoopSummary
 from aiida_redoxmlp.report.loop_summary import summarise_loop
 from aiida_redoxmlp.report.loop_wording import loop_certainty, loop_headline
+from aiida_redoxmlp.testing.toy import toy_frames
 from tests.report.loop_draft import EMPTY, FULL, HALF, LoopDraft
 from tests.report.process_draft import end
 from tests.report.web_page import WebPage
@@ -149,6 +152,21 @@ def test_spent_budget_and_pause_are_warnings(aiida_profile):
         draft.close([(HALF, (2, 3), (2, 3), "landed")] * 5)
         draft.finish(status, "The budget is spent: 5 of 5 labels are used; extend it with a larger labels to go on.")
         assert summarise_loop(draft.node).warnings[0].startswith(start)
+
+
+def test_a_label_is_waiting_only_until_it_is_answered_or_set_aside(aiida_profile):
+    asked = LabelRequest(toy_frames(1)[0].configuration, toy_frames(1)[0].pattern)
+    failed = LabelBook().recorded([Verdict(asked, "failed", reason="pw.x failed.")], 0)
+    again = {
+        "answered": Verdict(asked, "landed", asked.wanted, toy_frames(1)[0]),
+        "aside": Verdict(asked, "failed", reason="pw.x failed."),
+    }
+    for name, verdict in {"waiting": None, **again}.items():
+        draft, book = LoopDraft(), failed
+        draft.write([book] if verdict is None else [book, book.recorded([verdict], 1)])
+        warnings = " ".join(summarise_loop(draft.node).warnings)
+        assert ("1 label of 1 failed and may be asked for again" in warnings) == (name == "waiting")
+        assert ("failed 2 times and is set aside" in warnings) == (name == "aside")
 
 
 def test_loop_that_goes_on_counts_earlier_labels_once(aiida_profile, converged_loop, md_frames):
