@@ -76,8 +76,9 @@ def check_redox_elements(chemistry: RedoxChemistry, structures: Iterable[Atoms])
     """Check that every element whose states are given is in one of the structures.
 
     Raises:
-        InputError: for one that is in none.
+        InputError: for one that is in none, or no element at all.
     """
+    chemistry.table()  # refuses what is no element by itself
     symbols = {symbol for atoms in structures for symbol in atoms.get_chemical_symbols()}
     if missing := sorted(set(chemistry.allowed_states) - symbols):
         raise InputError(
