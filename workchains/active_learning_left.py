@@ -7,7 +7,6 @@ from typing import Any
 from aiida import orm
 
 from aiida_redoxmlp.active_learning.records import LoopState
-from aiida_redoxmlp.provenance.process_tree import walk
 
 __all__ = ("left_by", "output_name")
 
@@ -34,9 +33,7 @@ def left_by(loop: orm.WorkChainNode) -> dict[str, Any]:
         return {**found, "unanswered": dict(loop.outputs.unanswered) if "unanswered" in loop.outputs else {}}
     found = {name: loop.inputs[name] for name in _HANDED_OVER if name in loop.inputs}
     asked = dict(loop.inputs.unanswered) if "unanswered" in loop.inputs else {}
-    for depth, _, step in walk(loop):
-        if depth or not step.is_finished_ok:
-            continue
+    for step in sorted((one for one in loop.called if one.is_finished_ok), key=lambda one: int(one.pk or 0)):
         if step.process_label == "judge_labels":
             asked |= _asked(step)
         made = step.outputs
