@@ -2,10 +2,11 @@
 
 Run it from a checkout, in its environment: ``python benchmarks/active_learning.py [--processes N] [--quick]``. Frames
 of ``benchmarks/data/limnpo4.npz`` are the pool: a loop sees their geometries, believes in a pattern for each, asks for
-labels, gets DFT's, and trains its committee anew. All loops of a seed begin with the same frames and have the same
-budget of labels and gradient steps; they are judged on trajectories that are in no pool. What is reported
-is the number of labels at which the mean over the seeds reaches the force error and the pattern recovery that random
-selection ends with. Writes ``results/active_learning.json`` and ``docs/images/active-learning.png``.
+labels, gets DFT's, and trains its committee anew. All loops of a seed begin with the same few frames, and have the same
+numbers of labels after every iteration and the same gradient steps. They are judged on trajectories that are in no
+pool. What is reported is the number of labels at which the mean over the seeds reaches the force error and the pattern
+recovery that random selection ends with. Writes ``results/active_learning.json`` and
+``docs/images/active-learning.png``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,6 @@ from aiida_redoxmlp.active_learning.label_book import LabelBook
 from aiida_redoxmlp.active_learning.proposal import propose
 from aiida_redoxmlp.active_learning.records import IterationRecord, LoopState, Usage
 from aiida_redoxmlp.active_learning.selection import CandidateBand, SelectionSettings
-from aiida_redoxmlp.active_learning.stopping import Budget, StoppingRules, decide, labels_left
 from aiida_redoxmlp.active_learning.verdicts import LabelAnswer, Verdict, frames_of, judge_answer
 from aiida_redoxmlp.dataset.errors import mean_absolute
 from aiida_redoxmlp.dataset.frame import Frame
@@ -60,9 +61,9 @@ class Loop:
 
     def __init__(self, strategy: str, seed: int, pool: list[Frame], test: list[Frame], arguments: Any) -> None:
         """Begin with frames that the seed decides."""
-        self.selection = SelectionSettings(strategy=strategy, n_labels=arguments.batch, band=FAR, seed=seed)
+        self.selection = SelectionSettings(strategy=strategy, band=FAR, seed=seed)
         self.pool, self.test, self.arguments = ReplayedPool(pool, CHEMISTRY), test, arguments
-        self.frames = sorted(pool, key=lambda frame: shuffle_key(seed, frame.content_hash))[: arguments.initial]
+        self.frames = sorted(pool, key=lambda frame: shuffle_key(seed, frame.content_hash))[: arguments.labels[0]]
         taken = {frame.configuration.positions.tobytes() for frame in self.frames}
         everything = self.pool.candidates()
         self.candidates = [one for one in everything if one.configuration.positions.tobytes() not in taken]
@@ -71,12 +72,11 @@ class Loop:
         self.overhead = 0.0
 
     def run(self, first: CommitteePotential) -> dict[str, Any]:
-        """Run the loop to the end of its budget, from the committee that all loops of a seed share."""
+        """Run the loop to its last label, from the committee that all loops of a seed share."""
         began = time.perf_counter()
-        budget = Budget(labels=self.arguments.budget - self.arguments.initial)
         potential = self.judged(first)
-        while not decide(self.state, StoppingRules(), budget).stop and self.candidates:
-            potential = self.iterate(potential, labels_left(self.state, budget))
+        for before, after in pairwise(self.arguments.labels):
+            potential = self.iterate(potential, after - before)
         return {
             "strategy": self.selection.strategy,
             "seed": self.selection.seed,
@@ -86,10 +86,10 @@ class Loop:
             "force_factor": self.state.factors.forces,
         }
 
-    def iterate(self, potential: CommitteePotential, left: int | None) -> CommitteePotential:
+    def iterate(self, potential: CommitteePotential, n_labels: int) -> CommitteePotential:
         """Select, label, train on, judge."""
         began, number = time.perf_counter(), len(self.state.iterations)
-        settings = self.selection.model_copy(update={"n_labels": min(self.selection.n_labels, left or 1)})
+        settings = self.selection.model_copy(update={"n_labels": n_labels})
         proposal = propose(
             potential,
             self.candidates,
@@ -117,9 +117,6 @@ class Loop:
         )
         self.state = self.state.with_iteration(record, labels)
         self.overhead += time.perf_counter() - began
-        if not verdicts:
-            self.candidates = []
-            return potential
         return self.judged(train(self.frames, self.arguments))
 
     def judged(self, potential: CommitteePotential) -> CommitteePotential:
@@ -217,19 +214,22 @@ def run_loop(arguments: Any, strategy: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Run all loops, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
-    parser.add_argument("--initial", type=int, default=12, help="labels every loop begins with")
-    parser.add_argument("--batch", type=int, default=18, help="labels of an iteration")
-    parser.add_argument("--budget", type=int, default=60, help="labels of a loop, the first ones among them")
+    parser.add_argument(
+        "--labels",
+        type=int,
+        nargs="+",
+        default=[4, 17, 30, 45, 60],
+        help="labels at the start and after each iteration",
+    )
     parser.add_argument("--processes", type=int, default=2, help="loops at a time, one core each")
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000, help="gradient steps of a training")
     parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.seeds, arguments.budget = arguments.seeds[:1], arguments.initial + 2 * arguments.batch
-        arguments.steps = 60
+        arguments.seeds, arguments.labels, arguments.steps = arguments.seeds[:1], arguments.labels[:3], 60
     pool, test = split(closed_frames())
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor:
