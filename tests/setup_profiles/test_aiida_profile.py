@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +142,14 @@ def bootstrap(tmp_path: Path, program: Path) -> Iterator[Bootstrap]:
 
 
 @pytest.mark.daemon
-def test_profile_and_daemon_are_there_after_setup_and_found_again(bootstrap: Bootstrap) -> None:
+def test_profile_and_daemon_are_there_after_setup_and_found_again(bootstrap: Bootstrap, tmp_path: Path) -> None:
     first = bootstrap("setup")
     assert first.returncode == 0, first.stdout + first.stderr
     assert first.stderr == ""
     assert "running, process" in bootstrap("status").stdout
+    (database,) = (tmp_path / ".aiida").rglob("database.sqlite")
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     second = bootstrap("setup")
     outcomes = [line.rsplit("… ", 1)[1] for line in second.stdout.splitlines() if "family" not in line]
     assert outcomes == [ALREADY_THERE] * 3
