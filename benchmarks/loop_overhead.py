@@ -7,7 +7,7 @@ Run it in the environment of a profile whose loop has ended, on the machine wher
 
 It takes the latest loop, if none is named, and writes ``benchmarks/results/loop_overhead.json``: wall time of the loop,
 seconds in which no job of DFT, training or exploration computed, and between which jobs they lie. What is labelled is
-selected at the end of an exploration's job: how long that took is told beside, as ``selection_s``. A job computes from
+selected at the end of an exploration's job; these seconds (``selection_s``) count as overhead. A job computes from
 the moment its program starts until it writes its last file, both by the files in its folder: what it waits for its
 turn, and for being looked at, is overhead.
 """
@@ -95,7 +95,8 @@ def measured(loop: orm.ProcessNode) -> dict[str, Any]:
     wall_s = (loop.mtime - loop.ctime).total_seconds()
     spans = job_spans(loop)
     between = list(gaps(spans, wall_s))
-    overhead = sum(one["seconds"] for one in between)
+    selection_s = selecting(loop)
+    overhead = sum(one["seconds"] for one in between) + selection_s
     return {
         "loop": loop.uuid,
         "iterations": len(loop.outputs.loop["iterations"]),
@@ -103,7 +104,7 @@ def measured(loop: orm.ProcessNode) -> dict[str, Any]:
         "wall_s": round(wall_s, 1),
         "overhead_s": round(overhead, 1),
         "overhead_percent": round(100 * overhead / wall_s, 1),
-        "selection_s": round(selecting(loop), 1),
+        "selection_s": round(selection_s, 1),
         "computing_s": {kind: covered(spans, kind) for kind in dict.fromkeys(KINDS.values())},
         "gaps": between,
         "jobs": [{"kind": one.kind, "start_s": round(one.start_s, 1), "end_s": round(one.end_s, 1)} for one in spans],

@@ -124,7 +124,7 @@ def make_calculation(aiida_profile: Any, aiida_localhost: orm.Computer) -> Calla
 
 @pytest.fixture(scope="session")
 def make_committee() -> Callable[..., Any]:
-    """Factory of untrained MACE committees of two, as small as can be, that know the toy frames' species."""
+    """Factory of untrained MACE committees of two, as small as can be, for the species of toy frames or others."""
     pytest.importorskip("mace")
     from aiida_redoxmlp.engines.encoding import Encoding  # noqa: PLC0415 - only with the engine's packages
     from aiida_redoxmlp.engines.mace.architecture import MaceArchitecture  # noqa: PLC0415
@@ -133,8 +133,8 @@ def make_committee() -> Callable[..., Any]:
     from aiida_redoxmlp.engines.mace.potential import MaceCommittee  # noqa: PLC0415
 
     @cache
-    def build(encoding: str, dtype: str, changes: tuple[tuple[str, Any], ...]) -> Any:
-        known = Encoding.for_configurations(encoding, (one.configuration for one in toy_frames(4)))
+    def build(encoding: str, dtype: str, frames: tuple[Frame, ...], changes: tuple[tuple[str, Any], ...]) -> Any:
+        known = Encoding.for_configurations(encoding, (one.configuration for one in frames or toy_frames(4)))
         small = {"r_max": 3.5, "num_channels": 4, "radial_mlp": (8,), "readout_width": 4, "num_radial_basis": 4}
         description = MaceDescription(
             versions={"mace-torch": "0.3.16"},
@@ -154,8 +154,10 @@ def make_committee() -> Callable[..., Any]:
         networks = [build_network(description, seed=seed).requires_grad_(False).eval() for seed in (1, 2)]
         return MaceCommittee(description, tuple(networks), (1, 2))
 
-    def make(encoding: str = "species", *, dtype: str = "float64", **changes: Any) -> Any:
-        return build(encoding, dtype, tuple(sorted(changes.items())))
+    def make(
+        encoding: str = "species", *, dtype: str = "float64", frames: tuple[Frame, ...] = (), **changes: Any
+    ) -> Any:
+        return build(encoding, dtype, frames, tuple(sorted(changes.items())))
 
     return make
 

@@ -126,8 +126,8 @@ class ActiveLearningWorkChain(LabellingSteps):
         return cast("ProcessBuilder", builder)
 
     def can_explore(self) -> bool:
-        """Whether there is a committee to explore with."""
-        return self.ctx.model_pk is not None
+        """Whether there is a committee, and it knows every state that the structures may have."""
+        return self.ctx.model_pk is not None and self.unknown_state is None
 
     def run_exploration(self) -> dict[str, Any]:
         """Explore from all structures, with another seed than in the iterations before, and select at the end of it."""

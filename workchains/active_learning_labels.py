@@ -57,6 +57,8 @@ class LabellingSteps(RecordingSteps):
     def prepare_labels(self) -> None:
         """Add labels that failed before, and neighbours of the structures where nothing was explored."""
         if self.ctx.selection_pk is None:
+            if self.ctx.model_pk is not None and (unknown := self.unknown_state) is not None:
+                self.note(f"{unknown} Neighbours of the structures are labelled until there is one with all of them.")
             self.ctx.strategy = "neighbourhoods"
             self.ctx.waiting = self._neighbours()
         records = self.loop_state.labels.records

@@ -10,6 +10,11 @@ from aiida.engine import WorkChain
 
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.data.dataset import DatasetData
+from aiida_redoxmlp.engines.encoding import Encoding
+from aiida_redoxmlp.errors import InputError
+from aiida_redoxmlp.redox.chemistry import RedoxChemistry
+from aiida_redoxmlp.search.comparability import require_comparable
+from aiida_redoxmlp.search.space import ConfigurationSpace
 from aiida_redoxmlp.workchains.evaluate_base import EvaluateBaseWorkChain
 from aiida_redoxmlp.workchains.submitting_once import SubmittingOnceWorkChain
 
@@ -44,6 +49,18 @@ class LoopSteps(SubmittingOnceWorkChain):
         """What is labelled so far."""
         pk = self.ctx.dataset_pk
         return None if pk is None else cast("DatasetData", orm.load_node(pk))
+
+    @property
+    def unknown_state(self) -> str | None:
+        """A sentence on a state of the structures that the committee was not trained on, None without one."""
+        encoding = Encoding.from_dict(orm.load_node(self.ctx.model_pk).configuration["encoding"])
+        chemistry = RedoxChemistry.model_validate(self.inputs.redox.get_dict())
+        try:
+            for structure in dict(self.inputs.structures).values():
+                require_comparable(ConfigurationSpace.of_redox_states(structure.get_ase(), chemistry), encoding)
+        except InputError as error:
+            return str(error)
+        return None
 
     @property
     def can_train(self) -> bool:

@@ -225,9 +225,17 @@ def test_a_dataset_alone_is_trained_on_first(start, submitted, labelled):
 
 
 @pytest.fixture
-def learning(start, labelled, saved_model):
+def committee(make_committee, make_frame, tmp_path):
+    """A committee that knows every state of the structure."""
+    folder = tmp_path / "committee"
+    make_committee(frames=(make_frame(),)).save(folder)
+    return ModelData.from_folder(folder)
+
+
+@pytest.fixture
+def learning(start, labelled, committee):
     def make(**overrides):
-        return start(dataset=labelled, model=ModelData.from_folder(saved_model), overrides=overrides)
+        return start(dataset=labelled, model=committee, overrides=overrides)
 
     return make
 
@@ -285,6 +293,15 @@ def test_an_unstable_exploration_falls_back_to_neighbours(learning, submitted):
     process.prepare_labels()
     assert process.ctx.strategy == "neighbourhoods"
     assert "The exploration is unstable" in process.ctx.notes[-1]
+
+
+def test_a_committee_that_lacks_a_state_of_the_structures_does_not_explore(start, labelled, saved_model):
+    process = start(dataset=labelled, model=ModelData.from_folder(saved_model))
+    process.begin_iteration()
+    assert not process.can_explore()
+    process.prepare_labels()
+    assert process.ctx.strategy == "neighbourhoods"
+    assert "The model does not know Li+" in process.ctx.notes[-1]
 
 
 def test_an_exploration_that_failed_ends_the_loop_with_what_there_is(learning, submitted):
@@ -451,7 +468,7 @@ KEY = "ab12" * 16
 
 
 @pytest.fixture
-def killed(labelled, make_frame, demo_structure, saved_model):
+def killed(labelled, make_frame, demo_structure, committee):
     """A loop that was killed in its second iteration, after the labels of that one were judged."""
     draft = ProcessDraft()
     node = draft.process(orm.WorkChainNode, "ActiveLearningWorkChain", None, "", {"dataset": labelled})
@@ -477,7 +494,7 @@ def killed(labelled, make_frame, demo_structure, saved_model):
     more = [DatasetData.from_frames([make_frame(number)]) for number in (5, 6)]
     step("judge_labels", asked, verdicts=orm.Dict(verdicts), frames=DatasetData.from_frames([make_frame(7)]))
     step("merge_datasets", result=more[0])
-    step("TrainWorkChain", kind=orm.WorkChainNode, model=ModelData.from_folder(saved_model))
+    step("TrainWorkChain", kind=orm.WorkChainNode, model=committee)
     step("close_iteration", loop=orm.Dict({"iterations": [record], "labels": {"records": {KEY: failed}}}))
     step("merge_datasets", result=more[1])
     node.set_process_state(ProcessState.KILLED)
