@@ -47,7 +47,7 @@ from aiida_redoxmlp.testing.replayed_pool import ReplayedPool
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "active_learning.json"
 FIGURE = CHECKOUT / "docs" / "images" / "active-learning.png"
-STRATEGIES = {"random": "tab:gray", "uncertainty": "tab:orange", "redox_aware": "tab:blue"}
+STRATEGIES = {"redox_aware": "tab:blue", "random": "tab:gray", "uncertainty": "tab:orange"}
 CHEMISTRY = RedoxChemistry.model_validate({"allowed_states": ALLOWED_STATES})
 FAR = CandidateBand(floor=0.02, ceiling=None)
 """No ceiling: frames of a pool come from DFT, so none of them is a structure that the potential made up."""
@@ -202,17 +202,21 @@ def plot(curves: dict[str, list[dict[str, float]]]) -> None:
 
 def tasks_of(arguments: Any) -> list[tuple[str, int]]:
     """Return strategy and seed of every loop."""
-    return [(strategy, seed) for seed in arguments.seeds for strategy in arguments.strategies]
+    return [(strategy, seed) for strategy in arguments.strategies for seed in arguments.seeds]
 
 
 def run_loop(arguments: Any, strategy: str, seed: int) -> dict[str, Any]:
-    """Run one loop; the first committee of a seed is the same for all strategies."""
-    loop = Loop(strategy, seed, *split(closed_frames()), arguments)
-    return loop.run(train(loop.frames, arguments))
+    """Run one loop, or take it from the folder; the first committee of a seed is the same for all strategies."""
+    file = arguments.folder / f"{strategy}-{seed}-{arguments.steps}-{'-'.join(map(str, arguments.labels))}.json"
+    if not file.exists():
+        loop = Loop(strategy, seed, *split(closed_frames()), arguments)
+        file.write_text(json.dumps(loop.run(train(loop.frames, arguments))), encoding="utf-8")
+    run: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return run
 
 
 def main() -> None:
-    """Run all loops, compare, write."""
+    """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
@@ -220,16 +224,24 @@ def main() -> None:
         "--labels",
         type=int,
         nargs="+",
-        default=[4, 17, 30, 45, 60],
+        default=[4, 17, 30, 60],
         help="labels at the start and after each iteration",
     )
     parser.add_argument("--processes", type=int, default=2, help="loops at a time, one core each")
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000, help="gradient steps of a training")
+    parser.add_argument("--folder", type=Path, help="where loops that ended are kept, and taken from; none without")
     parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seeds, arguments.labels, arguments.steps = arguments.seeds[:1], arguments.labels[:3], 60
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.folder = arguments.folder or Path(folder)
+        compare(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Run all loops, say what they need, write."""
     pool, test = split(closed_frames())
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor:
@@ -240,7 +252,7 @@ def main() -> None:
     sys.stdout.write(f"goal {goal}; labels needed {needed}\n")
     if arguments.quick:
         return
-    settings = {key: value for key, value in vars(arguments).items() if key not in {"quick", "processes"}}
+    settings = {key: value for key, value in vars(arguments).items() if key not in {"quick", "processes", "folder"}}
     result = {
         "settings": settings,
         "n_pool": len(pool),

@@ -50,7 +50,7 @@ class SelectionSettings(BaseModel):
     strategy: StrategyName = Field(
         "redox_aware",
         description="'random': any candidate; 'uncertainty': the largest force spreads in the band; 'redox_aware': "
-        "forces or electrons in doubt, spread over patterns, states of charge and structures.",
+        "forces or electrons in doubt, of these what stands for many, and every pattern and state of charge.",
     )
     n_labels: int = Field(20, ge=1, description="Labels asked for in an iteration.")
     band: CandidateBand = Field(default_factory=CandidateBand, description="Which force spreads are worth a label.")
@@ -115,10 +115,10 @@ def select(
     """Choose the candidates to label.
 
     Every candidate carries the pattern it is to be asked with. One that was asked before, or that occurs twice, is
-    left out. With ``redox_aware`` candidates are those with forces in the band or electrons in doubt. A stratum (state
-    of charge and pattern) without any label is served first; then the candidate is taken that brings all of them
-    nearest in descriptor space to one that is labelled or chosen. A committee without spread is told in a warning, and
-    the band is then not looked at.
+    left out. With ``redox_aware`` candidates are those with forces in the band or electrons in doubt. One after the
+    other is taken that brings all of them nearest in descriptor space to one that is labelled or chosen; the last are
+    of strata (state of charge and pattern) that are still without any label. A committee without spread is told in a
+    warning, and the band is then not looked at.
 
     Args:
         candidates: the structures.
@@ -200,7 +200,7 @@ class _Choice:
         )
 
     def spread_out(self, vectors: NDArray[np.float64], *, blind: bool) -> list[int]:
-        """New candidates in the band by forces or electrons: strata without a label first, and what stands for many."""
+        """New candidates in the band by forces or electrons that stand for many, of every stratum at least one."""
         wanted = self.new & (~self.too_far if blind else self.by_forces | self.by_electrons)
         places = np.flatnonzero(wanted)
         if not len(places):
@@ -210,7 +210,9 @@ class _Choice:
         left = list(range(len(places)))
         chosen: list[int] = []
         while left and len(chosen) < self.settings.n_labels:
-            among = [number for number in left if self.strata[places[number]] in unseen] or left
+            among = left
+            if unseen and len(unseen) >= self.settings.n_labels - len(chosen):
+                among = [number for number in left if self.strata[places[number]] in unseen]
             best = among[int(points.gains(among).argmax())]
             left.remove(best)
             unseen.discard(self.strata[places[best]])

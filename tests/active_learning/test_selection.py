@@ -96,22 +96,18 @@ def test_electrons_in_doubt_beyond_the_ceiling_are_not_asked() -> None:
     assert chosen("redox_aware", np.full(40, 0.5), np.full(40, 0.5), band=BAND).chosen == ()
 
 
-def test_a_pattern_without_a_label_goes_first() -> None:
-    rare = next(index for index, frame in enumerate(FRAMES) if frame.pattern.states == (3, 2))
-    others = [index for index, frame in enumerate(FRAMES) if frame.pattern.states == (2, 3)]
-    known = Known(
-        keys={CANDIDATES[index].key for index, frame in enumerate(FRAMES) if frame.pattern.states == (3, 2)}
-        - {CANDIDATES[rare].key},
-        strata={stratum_of(FRAMES[others[0]].configuration, (0, 1))},
-        vectors=VECTORS[[rare]],
-    )
-    selection = chosen("redox_aware", np.full(40, 0.2), band=BAND, known=known)
-    assert selection.chosen[0] == rare  # although a structure like it is labelled
-    assert set(selection.chosen[1:]) <= set(others)
-    seen = Known(
-        known.keys, {stratum_of(FRAMES[index].configuration, (0, 1)) for index in (rare, others[0])}, VECTORS[[rare]]
-    )
-    assert rare not in chosen("redox_aware", np.full(40, 0.2), band=BAND, known=seen).chosen
+def test_a_pattern_without_a_label_gets_one() -> None:
+    one, *others = (index for index, frame in enumerate(FRAMES) if frame.pattern.states == (3, 2))
+    common = [index for index, frame in enumerate(FRAMES) if frame.pattern.states == (2, 3)]
+    keys = {CANDIDATES[index].key for index in others}
+    strata = [stratum_of(FRAMES[index].configuration, (0, 1)) for index in (common[0], one)]
+    beside = VECTORS[[one]]  # a structure like it is labelled, so that it stands for nothing
+    never = chosen("redox_aware", np.full(40, 0.2), band=BAND, known=Known(keys, strata[:1], beside))
+    assert never.chosen[-1] == one
+    assert set(never.chosen[:-1]) <= set(common)
+    seen = chosen("redox_aware", np.full(40, 0.2), band=BAND, known=Known(keys, strata, beside))
+    assert one not in seen.chosen
+    assert seen.chosen[:5] == never.chosen[:5]
 
 
 def test_states_of_charge_are_strata_of_their_own() -> None:
