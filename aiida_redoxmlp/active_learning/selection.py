@@ -23,6 +23,9 @@ __all__ = ("CandidateBand", "Known", "Selection", "SelectionSettings", "Strategy
 
 StrategyName = Literal["random", "uncertainty", "redox_aware"]
 
+_STRATA_SHARE = 4
+"""Of so many labels one may go to a stratum for no other reason than that it has none."""
+
 
 class CandidateBand(BaseModel):
     """Largest force spread of an atom, times its factor, that makes a structure worth a label, in eV/Å."""
@@ -50,7 +53,8 @@ class SelectionSettings(BaseModel):
     strategy: StrategyName = Field(
         "redox_aware",
         description="'random': any candidate; 'uncertainty': the largest force spreads in the band; 'redox_aware': "
-        "forces or electrons in doubt, of these what stands for many, and every pattern and state of charge.",
+        "forces or electrons in doubt, of these what stands for many, and strata (patterns, states of charge) without a "
+        "label.",
     )
     n_labels: int = Field(20, ge=1, description="Labels asked for in an iteration.")
     band: CandidateBand = Field(default_factory=CandidateBand, description="Which force spreads are worth a label.")
@@ -116,9 +120,9 @@ def select(
 
     Every candidate carries the pattern it is to be asked with. One that was asked before, or that occurs twice, is
     left out. With ``redox_aware`` candidates are those with forces in the band or electrons in doubt. One after the
-    other is taken that brings all of them nearest in descriptor space to one that is labelled or chosen; the last are
-    of strata (state of charge and pattern) that are still without any label. A committee without spread is told in a
-    warning, and the band is then not looked at.
+    other is taken that brings all of them nearest in descriptor space to one that is labelled or chosen; the last
+    quarter is for strata (state of charge and pattern) that are still without any label. A committee without spread is
+    told in a warning, and the band is then not looked at.
 
     Args:
         candidates: the structures.
@@ -200,19 +204,19 @@ class _Choice:
         )
 
     def spread_out(self, vectors: NDArray[np.float64], *, blind: bool) -> list[int]:
-        """New candidates in the band by forces or electrons that stand for many, of every stratum at least one."""
+        """New candidates in the band by forces or electrons that stand for many, some from strata without a label."""
         wanted = self.new & (~self.too_far if blind else self.by_forces | self.by_electrons)
         places = np.flatnonzero(wanted)
         if not len(places):
             return []
         points = Representatives(vectors[places], self.known.vectors)
         unseen = {self.strata[index] for index in places.tolist()} - set(self.known.strata)
+        for_strata = max(1, self.settings.n_labels // _STRATA_SHARE)
         left = list(range(len(places)))
         chosen: list[int] = []
-        while left and len(chosen) < self.settings.n_labels:
-            among = left
-            if unseen and len(unseen) >= self.settings.n_labels - len(chosen):
-                among = [number for number in left if self.strata[places[number]] in unseen]
+        while left and (due := self.settings.n_labels - len(chosen)):
+            owed = due <= min(len(unseen), for_strata)
+            among = [number for number in left if self.strata[places[number]] in unseen] if owed else left
             best = among[int(points.gains(among).argmax())]
             left.remove(best)
             unseen.discard(self.strata[places[best]])
