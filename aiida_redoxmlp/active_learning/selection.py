@@ -53,7 +53,7 @@ class SelectionSettings(BaseModel):
     strategy: StrategyName = Field(
         "redox_aware",
         description="'random': any candidate; 'uncertainty': the largest force spreads in the band; 'redox_aware': "
-        "forces or electrons in doubt, of these what stands for many, and strata (patterns, states of charge) without a "
+        "forces or electrons in doubt, of these what stands for many, and states of charge and patterns without any "
         "label.",
     )
     n_labels: int = Field(20, ge=1, description="Labels asked for in an iteration.")
