@@ -110,13 +110,30 @@ def test_a_pattern_without_a_label_gets_one() -> None:
     assert seen.chosen[:5] == never.chosen[:5]
 
 
+def with_lithium(one: Configuration, count: int) -> Configuration:
+    """The structure with some lithium."""
+    return Configuration(
+        np.append(one.numbers, [3] * count),
+        np.vstack([one.positions, np.arange(3 * count).reshape(count, 3) + 1.0]),
+        one.cell,
+        np.append(one.oxidation_states, [1] * count),
+    )
+
+
+def test_a_quarter_of_the_labels_at_most_goes_to_patterns_without_one() -> None:
+    rare = [Candidate(with_lithium(CANDIDATES[index].configuration, 1 + index), "rare", index) for index in range(10)]
+    known = Known(strata={stratum_of(frame.configuration, (0, 1)) for frame in FRAMES[:2]}, vectors=np.zeros((1, 3)))
+    vectors = np.concatenate([np.zeros((10, 3)), VECTORS[10:]])  # what is rare is like what is labelled
+    settings = SelectionSettings(n_labels=8, band=BAND)
+    candidates = [*rare, *CANDIDATES[10:]]
+    selection = select(candidates, uncertain(np.full(40, 0.2)), vectors, settings, n_members=2, known=known)
+    assert [index < 10 for index in selection.chosen] == [False] * 6 + [True] * 2
+
+
 def test_states_of_charge_are_strata_of_their_own() -> None:
     one = FRAMES[0].configuration
-    with_lithium = Configuration(
-        np.append(one.numbers, 3), np.vstack([one.positions, [1.0, 1, 1]]), one.cell, np.append(one.oxidation_states, 1)
-    )
     assert stratum_of(one, (0, 1)) == "Mn2O2 (2,3)"
-    assert stratum_of(with_lithium, (0, 1)) == "LiMn2O2 (2,3)"
+    assert stratum_of(with_lithium(one, 1), (0, 1)) == "LiMn2O2 (2,3)"
 
 
 @pytest.mark.parametrize("strategy", ["random", "uncertainty", "redox_aware"])
