@@ -222,15 +222,15 @@ def run_loop(arguments: Any, strategy: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[4, 5, 6, 7])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument(
-        "--labels", type=int, nargs="+", default=[4, 17, 30], help="labels at the start and after each iteration"
+        "--labels", type=int, nargs="+", default=[4, 30, 60], help="labels at the start and after each iteration"
     )
     parser.add_argument("--processes", type=int, default=2, help="loops at a time, one core each")
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument(
-        "--steps", type=int, nargs="+", default=[1000, 1000, 2000], help="gradient steps with each number of labels"
+        "--steps", type=int, nargs="+", default=[1000, 1000, 4000], help="gradient steps with each number of labels"
     )
     parser.add_argument("--folder", type=Path, help="where loops that ended are kept, and taken from; none without")
     parser.add_argument("--quick", action="store_true", help="two iterations of one seed; writes nothing")
