@@ -12,7 +12,7 @@ from aiida_redoxmlp.active_learning.judging import factors_of
 from aiida_redoxmlp.active_learning.label_book import LabelCounts
 from aiida_redoxmlp.active_learning.records import BandCounts, FreshErrors, IterationRecord, LoopState, Usage
 from aiida_redoxmlp.active_learning.uncertainty import SpreadFactors
-from aiida_redoxmlp.active_learning.verdicts import LabelAnswer, LabelRequest, Verdict, judge_answer
+from aiida_redoxmlp.active_learning.verdicts import LabelAnswer, LabelRequest, Outcome, Verdict, judge_answer
 from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.dataset.dataset import Dataset
 from aiida_redoxmlp.dataset.frame import Frame
@@ -22,7 +22,7 @@ from aiida_redoxmlp.redox.pattern import Pattern
 from aiida_redoxmlp.runners.jobs import EvaluateOutput, TrainOutput
 from aiida_redoxmlp.runners.select_job import BeliefRecord
 
-__all__ = ("close_iteration", "end_loop", "judge_labels", "remember")
+__all__ = ("close_iteration", "end_loop", "judge_labels", "outcome_of", "remember")
 
 _NOTHING_EXPLORED = BandCounts(
     n_candidates=0, n_known=0, n_uncertain_forces=0, n_uncertain_electrons=0, n_uncertain=0, n_too_far=0
@@ -78,6 +78,20 @@ def judge_labels(loop: orm.Dict, redox: orm.Dict, asked: orm.Dict, **answers: An
         if some:
             result[name] = DatasetData.from_frames(Dataset(some).deduplicated().frames)
     return result
+
+
+def outcome_of(label: orm.ProcessNode) -> Outcome:
+    """Return what the answer of a label that ended means, as :func:`judge_labels` will find.
+
+    Args:
+        label: a LabelWorkChain.
+    """
+    if not label.is_finished_ok:
+        return "failed"
+    chemistry = RedoxChemistry.model_validate(label.inputs.redox.get_dict())
+    told = {"wanted": label.inputs.pattern.get_list(), "origin": ""}
+    request = _request(told, label.inputs.structure, chemistry)
+    return _judged(request, label.outputs.frames.frames, "", chemistry)[0].outcome
 
 
 @calcfunction

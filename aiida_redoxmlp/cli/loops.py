@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 
 from aiida import orm
 from rich.table import Table
 
-from aiida_redoxmlp.active_learning.records import FreshErrors, IterationRecord, LoopState
+from aiida_redoxmlp.active_learning.label_book import LabelCounts
+from aiida_redoxmlp.active_learning.records import BandCounts, FreshErrors, IterationRecord, LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget
-from aiida_redoxmlp.provenance.process_tree import walk
+from aiida_redoxmlp.calculations.active_learning import outcome_of
+from aiida_redoxmlp.report.loop_graph import LoopGraph
 
 __all__ = ("loop_table",)
 
@@ -39,43 +41,25 @@ def loop_table(process: orm.ProcessNode) -> Table | None:
     """
     if process.process_label != _LOOP:
         return None
-    state = _latest(process)
-    budget = Budget.model_validate(process.inputs.budget.get_dict())
-    table = Table(title="iterations", title_justify="left", caption=_spent(state, budget), caption_justify="left")
+    graph = LoopGraph(process)
+    state = graph.state
+    table = Table(title="iterations", title_justify="left", caption=_spent(state, graph.budget), caption_justify="left")
     for heading in _HEADINGS:
         table.add_column(heading, justify="left" if heading in ("selection", "spent") else "right")
     for record in state.iterations:
         table.add_row(*_row(record))
     if not process.is_terminated:
-        table.add_row(*_running(process, len(state.iterations)))
+        table.add_row(*_running(graph, len(state.iterations)))
     return table
 
 
-def _latest(process: orm.ProcessNode) -> LoopState:
-    """Return the record of a loop as it stands: of its end, its last iteration, or the loop that it goes on from."""
-    if "loop" in process.outputs:
-        return LoopState.model_validate(process.outputs.loop.get_dict())
-    closed = [called for _, _, called in walk(process) if called.process_label == "close_iteration"]
-    if closed and "loop" in closed[-1].outputs:
-        return LoopState.model_validate(closed[-1].outputs.loop.get_dict())
-    given = process.inputs.loop.get_dict() if "loop" in process.inputs else {}
-    return LoopState.model_validate(given)
-
-
 def _row(record: IterationRecord) -> tuple[str, ...]:
-    labels, band = record.labels, record.band
-    fraction = band.uncertain_fraction
     recovery = None if record.errors_before is None else record.errors_before.pattern_recovery
     return (
         str(record.number),
         record.strategy,
-        str(band.n_candidates),
-        "" if fraction is None else f"{100 * fraction:.1f} %",
-        str(labels.asked),
-        str(labels.landed),
-        str(labels.redox_errors),
-        str(labels.ambiguous),
-        f"{labels.failed} ({labels.set_aside} set aside)" if labels.set_aside else str(labels.failed),
+        *_candidates(record.band),
+        *_labels(record.labels),
         " → ".join(_force_error(one) for one in (record.errors_before, record.errors_after)),
         "" if recovery is None else f"{100 * recovery:.0f} %",
         str(record.n_frames),
@@ -83,21 +67,43 @@ def _row(record: IterationRecord) -> tuple[str, ...]:
     )
 
 
-def _running(process: orm.ProcessNode, number: int) -> tuple[str, ...]:
-    """Return the line of the iteration that runs: what its labels have come to."""
-    labels = list(_labels_of(process, number))
-    done = sum(label.is_terminated for label in labels)
-    failed = sum(label.is_terminated and not label.is_finished_ok for label in labels)
-    cells = dict.fromkeys(_HEADINGS, "")
-    cells |= {"iteration": str(number), "selection": "runs", "asked": str(len(labels)), "failed": str(failed)}
-    cells["spent"] = f"{done} labels are back" if labels else ""
-    return tuple(cells.values())
+def _running(graph: LoopGraph, number: int) -> tuple[str, ...]:
+    """Return the line of the iteration that runs: its candidates, and what the labels that are back have come to."""
+    selection = graph.selections.get(number)
+    labels = graph.calls.get(number, {}).get("label", [])
+    outcomes = Counter(outcome_of(label) for label in labels if label.is_terminated)
+    counts = LabelCounts(
+        asked=len(labels),
+        landed=outcomes["landed"],
+        redox_errors=outcomes["redox_error"],
+        ambiguous=outcomes["ambiguous"],
+        failed=outcomes["failed"],
+    )
+    return (
+        str(number),
+        "runs",
+        *(("", "") if selection is None else _candidates(BandCounts.model_validate(selection.report["counts"]))),
+        *(_labels(counts) if labels else ("",) * 5),
+        "",
+        "",
+        "",
+        f"{outcomes.total()} of {len(labels)} labels are back" if labels else "",
+    )
 
 
-def _labels_of(process: orm.ProcessNode, number: int) -> Iterator[orm.ProcessNode]:
-    for depth, name, called in walk(process):
-        if depth == 0 and name.startswith("label_") and name.endswith(f"_{number}"):
-            yield called
+def _candidates(band: BandCounts) -> tuple[str, str]:
+    fraction = band.uncertain_fraction
+    return str(band.n_candidates), "" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def _labels(labels: LabelCounts) -> tuple[str, ...]:
+    return (
+        str(labels.asked),
+        str(labels.landed),
+        str(labels.redox_errors),
+        str(labels.ambiguous),
+        f"{labels.failed} ({labels.set_aside} set aside)" if labels.set_aside else str(labels.failed),
+    )
 
 
 def _force_error(errors: FreshErrors | None) -> str:
@@ -105,7 +111,7 @@ def _force_error(errors: FreshErrors | None) -> str:
     return "–" if value is None else f"{1000 * value:.0f}"
 
 
-def _spent(state: LoopState, budget: Budget) -> str:
+def _spent(state: LoopState, budget: Budget | None) -> str:
     used = state.used
     spent = {
         "labels": used.labels,
@@ -115,6 +121,6 @@ def _spent(state: LoopState, budget: Budget) -> str:
     }
     told = [
         f"{spent[name]:.4g} of {limit:g} {name.replace('_', '-')}"
-        for name, limit in budget.model_dump(exclude_none=True).items()
+        for name, limit in ({} if budget is None else budget.model_dump(exclude_none=True)).items()
     ]
     return f"Spent: {', '.join(told)}. {state.reason}".strip()

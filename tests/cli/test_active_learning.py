@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from aiida import orm
@@ -27,6 +29,8 @@ from aiida_redoxmlp.data.dataset import DatasetData
 from aiida_redoxmlp.errors import ConfigurationError, InputError
 from aiida_redoxmlp.testing.toy import toy_frames
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
+from tests.report.campaign_draft import CHEMISTRY
+from tests.report.loop_draft import LoopDraft
 from tests.report.process_draft import ProcessDraft, end
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -288,3 +292,28 @@ def test_the_table_tells_every_iteration_and_what_is_spent(aiida_profile):
     for part in ("123 → 45", "83 %", "20.0 %", "2 (1 set aside)", "20 of 400 labels", "runs"):
         assert part in shown
     assert loop_table(orm.CalcFunctionNode()) is None
+
+
+def test_the_line_of_the_iteration_that_runs_tells_what_its_labels_have_come_to(aiida_profile, make_frame):
+    draft = LoopDraft()
+    draft.select(0.2)
+    level = {2: np.array([0.98] * 5), 3: np.array([0.5, *[0.98] * 4])}
+    asked = [((2, 3), (2, 3), 0), ((3, 2), (2, 3), 0), ((2, 3), (2, 3), 401), ((3, 2), None, 0)]
+    for number, (wanted, found, exit_status) in enumerate(asked):
+        frame = make_frame(number, found or wanted)
+        inputs = {
+            "structure": orm.StructureData(ase=frame.configuration.to_ase()),
+            "pattern": orm.List(list(wanted)),
+            "redox": orm.Dict(CHEMISTRY),
+        }
+        label = draft.process(orm.WorkChainNode, "LabelWorkChain", draft.node, f"label_{number}_0", inputs)
+        if found is not None:
+            levels = tuple(np.stack([level[state], np.full(5, 0.02)]) for state in found)
+            frames = DatasetData.from_frames([replace(frame, eigenvalues=levels)]).store()
+            draft.hand_over(label, frames=frames)
+            end(label, exit_status)
+    row = [next(iter(column.cells)) for column in loop_table(draft.node).columns]
+    assert row[:2] == ["0", "runs"]
+    assert row[2] == "300"
+    assert row[4:9] == ["4", "1", "1", "0", "1"]
+    assert row[-1] == "3 of 4 labels are back"
