@@ -90,19 +90,24 @@ def plan_sentences(builder: Any) -> list[str]:
     budget = Budget.model_validate(builder.budget.get_dict())
     limits = ", ".join(f"{limit:g} {name}" for name, limit in budget.model_dump(exclude_none=True).items())
     jobs = plan_of(builder)
-    labels = next(one.count for one in jobs if one.stage == "labels")
-    known = sum(one.most_core_hours or 0.0 for one in jobs)
+    labels = next(one for one in jobs if one.stage == "labels")
+    first = _n_neighbours(builder) or labels.count
     rounds = [budget.iterations] if budget.iterations is not None else []
-    rounds += [] if budget.labels is None else [-(-budget.labels // labels)]
+    rounds += [] if budget.labels is None else [1 + -(-max(budget.labels - first, 0) // labels.count)]
     sentences = [
         f"{len(structures)} structures: {', '.join(f'{name} {formula}' for name, formula in structures.items())}.",
         f"It begins with {_beginning(builder)}.",
-        f"Budget: {limits}; {builder.max_concurrent.value} labels run at a time, {labels} are asked for an iteration.",
+        f"Budget: {limits}; {builder.max_concurrent.value} labels run at a time, {labels.count} an iteration.",
     ]
+    if len(builder.train.job.settings.get_dict()["seeds"]) == 1:
+        sentences.append("A committee of one has no spread, so that selection does not look at the candidate band.")
     if again := _asked_again(builder):
         sentences.append(again)
     if rounds:
-        most = f"{min(rounds)} iterations take {min(rounds) * known:.4g} core-hours at most"
+        asked = first + (min(rounds) - 1) * labels.count
+        share = (asked if budget.labels is None else min(asked, budget.labels)) / labels.count
+        hours = sum((share if one is labels else min(rounds)) * (one.most_core_hours or 0.0) for one in jobs)
+        most = f"{min(rounds)} iterations take {hours:.4g} core-hours at most"
         capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
         sentences.append(f"{most}, by the wall times and without restarts{capped}.")
     return sentences
@@ -119,12 +124,19 @@ def _asked_again(builder: Any) -> str | None:
     return f"Of {counted(waiting, 'label')} that failed before, {asked} have the atoms of a structure and come first."
 
 
+def _n_neighbours(builder: Any) -> int | None:
+    """Return how many neighbours of the structures are labelled first, None where something is given to begin with."""
+    if any(name in builder and builder[name] is not None for name in ("loop", "dataset", "model")):
+        return None
+    return int(builder.neighbourhoods.get_dict()["n_labels"])
+
+
 def _beginning(builder: Any) -> str:
     if "loop" in builder and builder.loop is not None:
         return "what an earlier loop left"
     given = [name for name in ("dataset", "model") if name in builder and builder[name] is not None]
     if not given:
-        return f"labels of {builder.neighbourhoods.get_dict()['n_labels']} neighbours of the structures"
+        return f"labels of {_n_neighbours(builder)} neighbours of the structures"
     return " and ".join(f"the {name} that is given" for name in given)
 
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiida_redoxmlp.engines.registry import ENGINES, MODEL_FILE
+from aiida_redoxmlp.engines.catalogue import ENGINES
+from aiida_redoxmlp.engines.registry import MODEL_FILE
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
 __all__ = ("join_committees",)

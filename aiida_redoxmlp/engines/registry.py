@@ -8,20 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from aiida_redoxmlp.engines.catalogue import ENGINES, SUMMARIES
 from aiida_redoxmlp.engines.contract import CommitteePotential, Engine
 from aiida_redoxmlp.engines.summary import ModelSummary
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
-__all__ = ("ENGINES", "MODEL_FILE", "SUMMARIES", "engine_of", "get_engine", "load_potential", "summarise")
+__all__ = ("MODEL_FILE", "engine_of", "get_engine", "load_potential", "summarise")
 
 MODEL_FILE = "model.json"
 """Every engine's model folder has this file; its key ``engine`` names the engine."""
-
-ENGINES = {"mace": ("aiida_redoxmlp.engines.mace.engine", "MaceEngine")}
-"""Module and class of each engine. The name is also the package's extra that installs the engine."""
-
-SUMMARIES = {"mace": ("aiida_redoxmlp.engines.mace.summary", "summarise_folder")}
-"""Module and function that reads a saved committee's description where the engine's packages are not installed."""
 
 
 def get_engine(name: str) -> Engine:

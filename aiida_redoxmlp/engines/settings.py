@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from aiida_redoxmlp.engines.catalogue import ENGINES
 from aiida_redoxmlp.engines.encoding import EncodingName
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 
@@ -57,6 +58,13 @@ class TrainingSettings(BaseModel):
         description="Train with the kernels of NVIDIA's cuEquivariance, which must be installed where the job runs.",
     )
     architecture: dict[str, Any] = Field(default_factory=dict, description="The engine's own architecture settings.")
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_is_known(cls, engine: str) -> str:
+        if engine not in ENGINES:
+            raise ValueError(f"there is no engine {engine!r}; the engines are {', '.join(sorted(ENGINES))}")
+        return engine
 
     @field_validator("seeds")
     @classmethod

@@ -5,7 +5,7 @@
     class TestMyEngine(EngineConformance):
         settings = TrainingSettings(engine="mine", seeds=(1, 2), max_epochs=8)
 
-The engine must be in :data:`aiida_redoxmlp.engines.registry.ENGINES`. A tolerance that is not met is a fault of the
+The engine must be in :data:`aiida_redoxmlp.engines.catalogue.ENGINES`. A tolerance that is not met is a fault of the
 engine; the tolerances are attributes so that an engine that only knows ``float32`` can state its own.
 """
 

@@ -126,6 +126,7 @@ def test_what_cannot_start_is_refused_before_anything_is_submitted(config, chang
         ({"codes": {"pw": "pw", "redoxmlp": "pw"}}, r"codes\.redoxmlp is pw@.*, a code for quantumespresso\.pw"),
         ({"budget": {"labels": 6}, "selection": {"n_labels": 7}}, "selection.n_labels asks for 7 .*labels is 6"),
         ({"neighbourhoods": {"n_labels": 7}}, "neighbourhoods.n_labels asks for 7 .*labels is 6"),
+        ({"training": {"engine": "oracle"}}, "training: engine: there is no engine 'oracle'; the engines are mace"),
         ({"more_structures": {"a__b": str(STRUCTURE)}}, "the name 'a__b' cannot be used; write letters"),
         ({"overrides": {"warm_start": {"mode": "replay"}}}, "warm_start: The mode replay needs a replay dataset"),
         ({"previous": "nothing"}, "^previous: There is no node 'nothing'"),
@@ -209,6 +210,21 @@ def test_a_wrong_entry_of_a_list_is_told_once(config):
         active_learning_builder(config(explore={"walks": walks}))
     place = "explore: walks.0.stages.0.temperature"
     assert str(refused.value) == f"{place}: input should be greater than 0 (given: -300)."
+
+
+def test_the_plan_counts_the_labels_of_every_iteration(config):
+    changes = {
+        "neighbourhoods": {"n_labels": 10},
+        "selection": {"n_labels": 4},
+        "budget": {"labels": 16, "iterations": 4},
+        "training": {"seeds": [7]},
+    }
+    builder = active_learning_builder(config(**changes))
+    jobs = {one.stage: one.most_core_hours for one in plan_of(builder)}
+    expected = 16 * jobs.pop("labels") / 4 + 3 * sum(hours or 0.0 for hours in jobs.values())
+    told = plan_sentences(builder)
+    assert any(one.startswith(f"3 iterations take {expected:.4g} core-h") for one in told)
+    assert any(one.startswith("A committee of one has no spread") for one in told)
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 from ase import io
 from ase.neighborlist import neighbor_list
 
+from aiida_redoxmlp.engines.catalogue import ENGINES
 from aiida_redoxmlp.engines.contract import CommitteeEvaluation
 from aiida_redoxmlp.engines.encoding import Encoding
-from aiida_redoxmlp.engines.registry import ENGINES, MODEL_FILE
+from aiida_redoxmlp.engines.registry import MODEL_FILE
 from aiida_redoxmlp.redox.species import Species
 
 CHECKOUT = Path(__file__).resolve().parents[2]

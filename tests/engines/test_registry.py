@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aiida_redoxmlp.engines.registry import ENGINES, MODEL_FILE, get_engine, load_potential
+from aiida_redoxmlp.engines.catalogue import ENGINES
+from aiida_redoxmlp.engines.registry import MODEL_FILE, get_engine, load_potential
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
 
