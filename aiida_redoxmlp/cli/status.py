@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
 import click
 from aiida import orm
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 
 from aiida_redoxmlp.cli.learning import learning_table
@@ -18,9 +23,15 @@ from aiida_redoxmlp.provenance.process_tree import walk
 __all__ = ("status",)
 
 
+_INTERVAL_S = 10.0
+
+
 @click.command()
 @click.argument("process", required=False)
-def status(process: str | None) -> None:
+@click.option(
+    "--follow", is_flag=True, help="Keep the tables up to date until PROCESS ends, with those parts of it that run."
+)
+def status(process: str | None, *, follow: bool) -> None:
     """Show the process tree of PROCESS (PK or UUID), by default the latest.
 
     PROCESS is a campaign, a self-consistent calculation of Hubbard parameters, molecular dynamics, a training, a search
@@ -29,11 +40,22 @@ def status(process: str | None) -> None:
     and relaxations so far, also while their jobs run.
     """
     node = load_process(process, (*REPORTED, "TrainWorkChain", "SearchWorkChain", "ActiveLearningWorkChain"))
+    console = Console()
+    if follow:
+        with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as live:
+            while not node.is_terminated:
+                live.update(Group(*_tables(node, only_running=True)), refresh=True)
+                time.sleep(_INTERVAL_S)
+    console.print(*_tables(node), sep="\n")
+
+
+def _tables(node: orm.ProcessNode, *, only_running: bool = False) -> Iterator[Table]:
+    """Yield the process tree, and what iterations, trainings and searches have come to."""
     table = Table(title=f"{node.label or node.process_label} <{node.pk}>: {describe(node)}", title_justify="left")
     for heading in ("stage", "process", "state", "time / s"):
         table.add_column(heading, justify="right" if heading.startswith("time") else "left")
     for depth, label, called in walk(node):
-        if isinstance(called, orm.CalcJobNode | orm.WorkChainNode):
+        if isinstance(called, orm.CalcJobNode | orm.WorkChainNode) and not (only_running and called.is_terminated):
             seconds = (called.mtime - called.ctime).total_seconds()
             table.add_row(
                 f"{'  ' * depth}{label}",
@@ -41,8 +63,5 @@ def status(process: str | None) -> None:
                 describe(called),
                 f"{seconds:.0f}",
             )
-    console = Console()
-    console.print(table)
-    for progress in (loop_table(node), learning_table(node), search_table(node)):
-        if progress is not None:
-            console.print(progress)
+    yield table
+    yield from (one for one in (loop_table(node), learning_table(node), search_table(node)) if one is not None)
