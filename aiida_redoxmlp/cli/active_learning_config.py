@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from aiida_redoxmlp.active_learning.neighbourhoods import Neighbourhoods
 from aiida_redoxmlp.active_learning.selection import SelectionSettings
@@ -40,6 +40,13 @@ class StatesOfCharge(Section):
         description="Numbers of its atoms that stay in the (super)cell, such as [4, 3, 2, 1, 0]; those that stay are "
         "as far from each other as one after another can be chosen.",
     )
+
+    @field_validator("remaining")
+    @classmethod
+    def _each_once(cls, remaining: list[int]) -> list[int]:
+        if len(set(remaining)) < len(remaining):
+            raise ValueError(f"the numbers {remaining} repeat; give each once")
+        return remaining
 
 
 class ActiveLearningCodes(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -69,6 +69,14 @@ class MaterialConfig(Section):
     overrides: dict[str, Any] = Field(
         default_factory=dict, description="Settings laid over the protocol's, with the protocol files' keys."
     )
+
+    @field_validator("magnetic_order", mode="before")
+    @classmethod
+    def _order_or_signs(cls, given: object) -> object:
+        orders = get_args(MagneticOrder)
+        if given in orders or (isinstance(given, list) and all(isinstance(sign, int) for sign in given)):
+            return given
+        raise ValueError(f"{given!r} is no order; give {', '.join(orders)} or a sign for each redox site")
 
     @field_validator("supercell", mode="before")
     @classmethod
