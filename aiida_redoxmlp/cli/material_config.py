@@ -74,7 +74,7 @@ class MaterialConfig(Section):
     @classmethod
     def _order_or_signs(cls, given: object) -> object:
         orders = get_args(MagneticOrder)
-        if given in orders or (isinstance(given, list) and all(isinstance(sign, int) for sign in given)):
+        if given in orders or (isinstance(given, list | tuple) and all(isinstance(sign, int) for sign in given)):
             return given
         raise ValueError(f"{given!r} is no order; give {', '.join(orders)} or a sign for each redox site")
 
