@@ -189,8 +189,5 @@ def _spent(state: LoopState, budget: Budget) -> str | None:
         ("days", used.days, budget.days, "days"),
     ):
         if limit is not None and spent >= limit:
-            return (
-                f"The budget is spent: {spent:.6g} of {limit:.6g} {unit} are used; extend it with a larger {name} to "
-                "go on."
-            )
+            return f"The budget is spent: {spent:.6g} of {limit:.6g} {unit} are used; raise budget.{name} to go on."
     return None

@@ -104,7 +104,7 @@ def test_each_limit_of_the_budget_ends_a_loop_and_says_how_to_extend_it(budget: 
     decision = decide(loop(iteration(0, force=0.2), iteration(1, force=0.2)), STRICT, budget)
     assert (decision.stop, decision.why) == (True, "budget")
     assert said in decision.reason
-    assert f"larger {next(iter(budget.model_dump(exclude_none=True)))}" in decision.reason
+    assert f"raise budget.{next(iter(budget.model_dump(exclude_none=True)))}" in decision.reason
 
 
 def test_a_larger_budget_lets_a_loop_go_on() -> None:

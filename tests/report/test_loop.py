@@ -150,7 +150,7 @@ def test_spent_budget_and_pause_are_warnings(aiida_profile):
     for status, start in (("budget", "The loop did not converge. The budget is spent"), ("paused", "The loop is pau")):
         draft = LoopDraft(rules={"force_mae": 0.01})
         draft.close([(HALF, (2, 3), (2, 3), "landed")] * 5)
-        draft.finish(status, "The budget is spent: 5 of 5 labels are used; extend it with a larger labels to go on.")
+        draft.finish(status, "The budget is spent: 5 of 5 labels are used; raise budget.labels to go on.")
         assert summarise_loop(draft.node).warnings[0].startswith(start)
 
 
