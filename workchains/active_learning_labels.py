@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ToContext, append_
 
+from aiida_redoxmlp.active_learning.label_book import LabelBook
 from aiida_redoxmlp.active_learning.stopping import Budget, labels_left
 from aiida_redoxmlp.calculations.active_learning import judge_labels, remember
 from aiida_redoxmlp.calculations.datasets import merge_datasets
@@ -61,18 +62,18 @@ class LabellingSteps(RecordingSteps):
                 self.note(f"{unknown} Neighbours of the structures are labelled until there is one with all of them.")
             self.ctx.strategy = "neighbourhoods"
             self.ctx.waiting = self._neighbours()
-        records = self.loop_state.labels.records
+        book = self.loop_state.labels.with_attempts(self.inputs.max_label_attempts.value)
         again = [
             {
-                "name": records[key].name,
+                "name": book.records[key].name,
                 "key": key,
-                "structure": records[key].origin.partition(",")[0],
-                "origin": records[key].origin,
-                "wanted": records[key].wanted,
+                "structure": book.records[key].origin.partition(",")[0],
+                "origin": book.records[key].origin,
+                "wanted": book.records[key].wanted,
                 "belief": None,
                 "pk": self.ctx.unanswered[key],
             }
-            for key in self.loop_state.labels.waiting()
+            for key in book.waiting()
             if key in self.ctx.unanswered
         ]
         waiting = [*again, *self.ctx.waiting]
@@ -139,11 +140,11 @@ class LabellingSteps(RecordingSteps):
         }
         found = judge_labels(self.loop_node, self.inputs.redox, orm.Dict(asked), **nodes)
         self.ctx.verdicts_pk = found["verdicts"].pk
-        verdicts = found["verdicts"].get_dict()["verdicts"]
+        content = found["verdicts"].get_dict()
+        verdicts, failed = content["verdicts"], LabelBook.model_validate(content["labels"]).failed()
         for verdict in verdicts:
             if verdict["reason"]:
                 self.report(f"{verdict['name']}: {verdict['reason']}")
-        failed = {verdict["key"] for verdict in verdicts if verdict["outcome"] == "failed"}
         pks = {verdict["key"]: one["pk"] for verdict, one in zip(verdicts, self.ctx.asked, strict=True)}
         self.ctx.unanswered = {key: pk for key, pk in {**self.ctx.unanswered, **pks}.items() if key in failed}
         self.ctx.judged_pk = found["judged"].pk if "judged" in found else None

@@ -26,7 +26,7 @@ def left_by(loop: orm.WorkChainNode) -> dict[str, Any]:
 
     Returns:
         ``loop``, ``dataset`` and ``model``, as far as there are such, and ``unanswered``, the structures of labels that
-        failed and may be tried again, by the names of the outputs.
+        failed, by the names of the outputs.
     """
     if "loop" in loop.outputs:
         found = {name: loop.outputs[name] for name in _HANDED_OVER if name in loop.outputs}
@@ -48,8 +48,8 @@ def left_by(loop: orm.WorkChainNode) -> dict[str, Any]:
             found["dataset"] = made["frames"]
     if "loop" not in found:
         return {**found, "unanswered": {}}
-    waiting = {output_name(key) for key in LoopState.model_validate(found["loop"].get_dict()).labels.waiting()}
-    return {**found, "unanswered": {name: one for name, one in asked.items() if name in waiting}}
+    failed = {output_name(key) for key in LoopState.model_validate(found["loop"].get_dict()).labels.failed()}
+    return {**found, "unanswered": {name: one for name, one in asked.items() if name in failed}}
 
 
 def _asked(judging: orm.ProcessNode) -> dict[str, orm.StructureData]:

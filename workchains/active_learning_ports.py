@@ -117,7 +117,7 @@ def declare_loop_inputs(spec: WorkChainSpec) -> None:
         valid_type=orm.StructureData,
         dynamic=True,
         required=False,
-        help="Its structures whose labels failed and may be tried again: the output `unanswered`.",
+        help="Its structures whose labels failed: the output `unanswered`.",
     )
     for name, model, text in (
         ("budget", Budget, "What may be spent, by an earlier loop as well: fields of `Budget`."),
@@ -192,7 +192,7 @@ def declare_loop_outputs(spec: WorkChainSpec) -> None:
         "unanswered",
         valid_type=orm.StructureData,
         dynamic=True,
-        help="Structures whose labels failed and may be tried again, by the beginning of their keys.",
+        help="Structures whose labels failed, by the beginning of their keys.",
     )
     spec.exit_code(300, "ERROR_NO_LABELS", message="No label came back of {count} that were asked for: {message}")
     spec.exit_code(310, "ERROR_TRAINING_FAILED", message="Training failed: {message}")

@@ -29,8 +29,8 @@ class RecordingSteps(LoopSteps):
         for name in ("dataset", "model"):
             self.ctx[f"{name}_pk"] = self.inputs[name].pk if name in self.inputs else None
         given = {} if "unanswered" not in self.inputs else dict(self.inputs.unanswered)
-        waiting = self.loop_state.labels.waiting()
-        self.ctx.unanswered = {key: given[output_name(key)].pk for key in waiting if output_name(key) in given}
+        failed = self.loop_state.labels.failed()
+        self.ctx.unanswered = {key: given[output_name(key)].pk for key in failed if output_name(key) in given}
         self.ctx.ending = None
         self._forget()
 
@@ -135,6 +135,6 @@ class RecordingSteps(LoopSteps):
             if (pk := self.ctx[f"{name}_pk"]) is not None:
                 self.out(name, orm.load_node(pk))
         for key, pk in self.ctx.unanswered.items():
-            if key in self.loop_state.labels.waiting():
+            if key in self.loop_state.labels.failed():
                 self.out(f"unanswered.{output_name(key)}", orm.load_node(pk))
         self.report(ended["conclusion"]["sentence"])

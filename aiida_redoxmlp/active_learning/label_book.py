@@ -64,9 +64,21 @@ class LabelBook(_Record):
         """Keys of what need not be selected again: answered, set aside, or waiting for another attempt."""
         return set(self.records)
 
+    def with_attempts(self, max_attempts: int) -> LabelBook:
+        """Return the book for another number of attempts, by which labels are set aside or asked for again."""
+        records = {
+            key: one.model_copy(update={"set_aside": one.outcome == "failed" and one.attempts >= max_attempts})
+            for key, one in self.records.items()
+        }
+        return self.model_copy(update={"max_attempts": max_attempts, "records": records})
+
+    def failed(self) -> list[str]:
+        """Return the keys of labels that failed, set aside or not, in the order they were asked."""
+        return [key for key, one in self.records.items() if one.outcome == "failed"]
+
     def waiting(self) -> list[str]:
-        """Return the keys of labels that failed and may be tried again, in the order they were asked."""
-        return [key for key, one in self.records.items() if one.outcome == "failed" and not one.set_aside]
+        """Return the keys of labels that failed and are tried again, in the order they were asked."""
+        return [key for key in self.failed() if not self.records[key].set_aside]
 
     def to_ask(self, requests: Iterable[LabelRequest]) -> list[LabelRequest]:
         """Return the requests that are new or may be tried again, each once."""
@@ -116,8 +128,8 @@ class LabelBook(_Record):
     def set_aside(self) -> list[str]:
         """Say in one sentence for each label that is not asked for again which it is and why."""
         return [
-            f"The label {one.name} failed {one.attempts} times and is set aside ({one.reason.rstrip('.')}); look at "
-            "its last calculation, or leave it."
+            f"The label {one.name} failed {one.attempts} times and is set aside ({one.reason.rstrip('.')}); a larger "
+            "max_label_attempts asks for it again."
             for one in self.records.values()
             if one.set_aside
         ]

@@ -61,8 +61,7 @@ def judge_labels(loop: orm.Dict, redox: orm.Dict, asked: orm.Dict, **answers: An
     """
     content = asked.get_dict()
     chemistry = RedoxChemistry.model_validate(redox.get_dict())
-    book = LoopState.model_validate(loop.get_dict()).labels
-    book = book.model_copy(update={"max_attempts": content["max_attempts"]})
+    book = LoopState.model_validate(loop.get_dict()).labels.with_attempts(content["max_attempts"])
     verdicts, frames = [], []
     for number, one in enumerate(content["requests"]):
         request = _request(one, answers[f"request_{number}"], chemistry)

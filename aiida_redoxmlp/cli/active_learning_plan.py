@@ -10,6 +10,7 @@ from rich.table import Table
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.active_learning.stopping import Budget
 from aiida_redoxmlp.report.dynamics_wording import counted
+from aiida_redoxmlp.workchains.active_learning_left import output_name
 from aiida_redoxmlp.workchains.job_options import cores_of
 
 __all__ = ("PlannedJobs", "plan_of", "plan_sentences", "plan_table")
@@ -117,11 +118,13 @@ def _asked_again(builder: Any) -> str | None:
     """Say what becomes of labels that failed in an earlier loop, None where there are none."""
     if builder.loop is None:
         return None
-    waiting = len(LoopState.model_validate(builder.loop.get_dict()).labels.waiting())
-    asked = len(dict(builder.unanswered or {}))
+    labels = LoopState.model_validate(builder.loop.get_dict()).labels
+    waiting = labels.with_attempts(builder.max_label_attempts.value).waiting()
     if not waiting:
         return None
-    return f"Of {counted(waiting, 'label')} that failed before, {asked} have the atoms of a structure and come first."
+    asked = sum(output_name(key) in dict(builder.unanswered or {}) for key in waiting)
+    failed = counted(len(waiting), "label")
+    return f"Of {failed} that failed before, {asked} have the atoms of a structure and come first."
 
 
 def _n_neighbours(builder: Any) -> int | None:

@@ -69,6 +69,18 @@ def test_a_label_that_failed_is_asked_again_and_then_set_aside_by_name(start, su
             assert (labels[0][1]["structure"].get_ase().positions == key).all()
     assert not process.loop_state.labels.waiting()
     assert "failed 2 times and is set aside" in process.loop_state.iterations[-1].warnings[-1]
+    asked_last = process.ctx.unanswered
+    process.ctx.ending = {"status": "paused", "reason": "Enough."}
+    process.results()
+    left = {name: process.outputs[name] for name in ("loop", "dataset")}
+    earlier = ended_with(left, process.outputs["unanswered"])
+    for attempts, n_again in ((2, 0), (3, 1)):
+        again = start(previous=earlier, overrides={"max_label_attempts": attempts})
+        assert again.ctx.unanswered == asked_last
+        again.begin_iteration()
+        again.ctx.selection_pk = 0  # nothing is asked but what failed before
+        again.prepare_labels()
+        assert len(again.ctx.waiting) == n_again
 
 
 def test_without_a_single_label_the_loop_ends_and_can_go_on(start, submitted):
