@@ -5,7 +5,8 @@ of ``benchmarks/data/limnpo4.npz`` are the pool: a loop sees their geometries, b
 labels, gets DFT's, and trains its committee anew. All loops of a seed begin with the same few frames, and have the same
 numbers of labels after every iteration and the same gradient steps. They are judged on trajectories that are in no
 pool. Random selection goes on to twice the labels: does another strategy reach the force error and the pattern recovery
-that it ends with, in the mean over the seeds, with half of them? Writes ``results/active_learning.json`` and
+that it ends with, in the mean over the seeds, with half of them? The selection was developed with the seeds 1 to 3,
+which are not among the default ones. Writes ``results/active_learning.json`` and
 ``docs/images/active-learning.png``.
 """
 
