@@ -27,6 +27,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 from training_runs import ALLOWED_STATES, SMALL, closed_frames, how_states_are_read, plot_style, settings_for, split
 
 from aiida_redoxmlp.active_learning.candidates import formula_of
@@ -190,16 +191,24 @@ def labels_needed(curve: list[dict[str, float]], goal: dict[str, float]) -> int 
     )
 
 
-def plot(curves: dict[str, list[dict[str, float]]]) -> None:
-    """Force error and pattern recovery over the number of labels."""
+def plot(curves: dict[str, list[dict[str, float]]], runs: list[dict[str, Any]], goal: float) -> None:
+    """Force error and pattern recovery over the labels: means as lines, single loops as points, the goal dotted."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for strategy, curve in curves.items():
-        labels, style = [point["labels"] for point in curve], {"color": STRATEGIES[strategy], "label": strategy}
-        axes[0].plot(labels, [1000 * point["force_mae"] for point in curve], "o-", **style)
-        axes[1].plot(labels, [100 * point["recovery"] for point in curve], "o-", **style)
-    axes[0].set(xlabel="labels", ylabel="force MAE (meV/Å)", title="Frames in no pool")
-    axes[1].set(xlabel="labels", ylabel="lowest pattern is DFT's (%)", title="Pattern recovery")
+    for axis, key, scale in zip(axes, ("force_mae", "recovery"), (1000, 100), strict=True):
+        for run in runs:
+            single = [(point["labels"], scale * point[key]) for point in run["curve"]]
+            axis.plot(*zip(*single, strict=True), ".", color=STRATEGIES[run["strategy"]], alpha=0.4)
+        for strategy, curve in curves.items():
+            mean = [(point["labels"], scale * point[key]) for point in curve]
+            axis.plot(*zip(*mean, strict=True), "-", color=STRATEGIES[strategy], label=strategy)
+    axes[0].axhline(1000 * goal, color="k", linestyle=":", linewidth=1)
+    axes[0].set(yscale="log", ylabel="force MAE (meV/Å)", title="Frames in no pool")
+    axes[0].yaxis.set_major_locator(FixedLocator([60, 80, 100, 150, 200]))
+    axes[0].yaxis.set_major_formatter(ScalarFormatter())
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
+    axes[1].set(ylabel="lowest pattern is DFT's (%)", title="Pattern recovery", ylim=(90, 100.5))
     for axis in axes:
+        axis.set(xlabel="labels")
         plot_style(axis)
     figure.savefig(FIGURE, dpi=150)
 
@@ -266,7 +275,7 @@ def compare(arguments: argparse.Namespace) -> None:
         "runs": runs,
     }
     RESULTS.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    plot(curves)
+    plot(curves, runs, goal["force_mae"])
 
 
 if __name__ == "__main__":
