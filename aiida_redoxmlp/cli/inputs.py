@@ -136,7 +136,8 @@ def load_code(label: str, otherwise: str = "") -> orm.AbstractCode:
     try:
         return orm.load_code(label)
     except (NotExistent, MultipleObjectsError, ValueError) as error:
-        known = sorted(code.full_label for code in orm.QueryBuilder().append(orm.AbstractCode).all(flat=True))
+        codes = orm.QueryBuilder().append(orm.Data, filters={"node_type": {"like": "data.core.code.%"}}).all(flat=True)
+        known = sorted(code.full_label for code in codes)
         raise InputError(
             f"There is no code {label!r} in this profile; known are {', '.join(known) or 'none'}: "
             "make it with `aiida-redoxmlp setup code` or `verdi code create`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,14 @@ def test_bad_input_is_one_sentence_before_anything_is_submitted(invoke, config, 
     assert told in answer.output
     assert "Traceback" not in answer.output
     assert orm.QueryBuilder().append(orm.ProcessNode).count() == 0
+
+
+def test_the_codes_that_there_are_are_told(invoke, config, codes):
+    orm.Int(1).store()
+    answer = invoke("launch", "campaign", "--config", config(codes={"pw": "nowhere@localhost"}))
+    (known,) = re.findall(r"known are ([^:]*):", answer.output)
+    stored = orm.QueryBuilder().append(orm.InstalledCode).all(flat=True)
+    assert known.split(", ") == sorted(code.full_label for code in stored)
 
 
 def test_status_without_campaign_says_how_to_get_one(invoke, aiida_profile_clean):
