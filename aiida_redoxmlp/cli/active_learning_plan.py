@@ -109,8 +109,10 @@ def plan_sentences(builder: Any) -> list[str]:
         share = (asked if budget.labels is None else min(asked, budget.labels)) / labels.count
         hours = sum((share if one is labels else min(rounds)) * (one.most_core_hours or 0.0) for one in jobs)
         most = f"{min(rounds)} iterations take {hours:.4g} core-hours at most"
+        unlimited = [one.stage for one in jobs if one.most_core_hours is None]
+        uncounted = f" and without {', '.join(unlimited)}, which have no limit" if unlimited else ""
         capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
-        sentences.append(f"{most}, by the wall times and without restarts{capped}.")
+        sentences.append(f"{most}, by the wall times, without restarts{uncounted}{capped}.")
     return sentences
 
 

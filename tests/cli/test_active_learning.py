@@ -228,6 +228,7 @@ def test_the_plan_counts_the_labels_of_every_iteration(config):
     told = plan_sentences(builder)
     assert any(one.startswith(f"3 iterations take {expected:.4g} core-h") for one in told)
     assert any(one.startswith("A committee of one has no spread") for one in told)
+    assert any("exploration, training, evaluation, which have no limit" in one for one in told)
 
 
 @pytest.fixture
