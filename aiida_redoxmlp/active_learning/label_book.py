@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +40,18 @@ class LabelCounts(_Record):
     ambiguous: int = Field(0, ge=0, description="The states close only with doubt; not trained on.")
     failed: int = Field(0, ge=0, description="No usable label came back.")
     set_aside: int = Field(0, ge=0, description="Of the failed: not asked for again.")
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome], asked: int) -> LabelCounts:
+        """Count outcomes; of a batch that is not over there are fewer than were asked for."""
+        found = Counter(outcomes)
+        return cls(
+            asked=asked,
+            landed=found["landed"],
+            redox_errors=found["redox_error"],
+            ambiguous=found["ambiguous"],
+            failed=found["failed"],
+        )
 
     @property
     def clear(self) -> int:
@@ -115,21 +126,14 @@ class LabelBook(_Record):
     def counts(self, iteration: int) -> LabelCounts:
         """Count the labels asked for in an iteration by their outcome."""
         own = [one for one in self.records.values() if one.iteration == iteration]
-        outcomes: Counter[Literal["landed", "redox_error", "ambiguous", "failed"]] = Counter(one.outcome for one in own)
-        return LabelCounts(
-            asked=len(own),
-            landed=outcomes["landed"],
-            redox_errors=outcomes["redox_error"],
-            ambiguous=outcomes["ambiguous"],
-            failed=outcomes["failed"],
-            set_aside=sum(one.set_aside for one in own),
-        )
+        counts = LabelCounts.of([one.outcome for one in own], asked=len(own))
+        return counts.model_copy(update={"set_aside": sum(one.set_aside for one in own)})
 
     def set_aside(self) -> list[str]:
         """Say in one sentence for each label that is not asked for again which it is and why."""
         return [
-            f"The label {one.name} failed {one.attempts} times and is set aside ({one.reason.rstrip('.')}); a larger "
-            "max_label_attempts asks for it again."
+            f"The label {one.name} failed {one.attempts} times and is set aside ({one.reason.rstrip('.')}); go on "
+            "with a larger max_label_attempts to ask for it again."
             for one in self.records.values()
             if one.set_aside
         ]

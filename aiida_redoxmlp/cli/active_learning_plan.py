@@ -92,9 +92,6 @@ def plan_sentences(builder: Any) -> list[str]:
     limits = ", ".join(f"{limit:g} {name}" for name, limit in budget.model_dump(exclude_none=True).items())
     jobs = plan_of(builder)
     labels = next(one for one in jobs if one.stage == "labels")
-    first = _n_neighbours(builder) or labels.count
-    rounds = [budget.iterations] if budget.iterations is not None else []
-    rounds += [] if budget.labels is None else [1 + -(-max(budget.labels - first, 0) // labels.count)]
     sentences = [
         f"{len(structures)} structures: {', '.join(f'{name} {formula}' for name, formula in structures.items())}.",
         f"It begins with {_beginning(builder)}.",
@@ -104,16 +101,28 @@ def plan_sentences(builder: Any) -> list[str]:
         sentences.append("A committee of one has no spread, so that selection does not look at the candidate band.")
     if again := _asked_again(builder):
         sentences.append(again)
-    if rounds:
-        asked = first + (min(rounds) - 1) * labels.count
-        share = (asked if budget.labels is None else min(asked, budget.labels)) / labels.count
-        hours = sum((share if one is labels else min(rounds)) * (one.most_core_hours or 0.0) for one in jobs)
-        most = f"{min(rounds)} iterations take {hours:.4g} core-hours at most"
-        unlimited = [one.stage for one in jobs if one.most_core_hours is None]
-        uncounted = f" and without {', '.join(unlimited)}, which have no limit" if unlimited else ""
-        capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
-        sentences.append(f"{most}, by the wall times, without restarts{uncounted}{capped}.")
+    if cost := _cost(jobs, labels, budget, _n_neighbours(builder) or labels.count):
+        sentences.append(cost)
     return sentences
+
+
+def _cost(jobs: list[PlannedJobs], labels: PlannedJobs, budget: Budget, first: int) -> str | None:
+    """Say what the loop takes at most if its first iteration asks for ``first`` labels, None if nothing limits it."""
+    rounds = [budget.iterations] if budget.iterations is not None else []
+    rounds += [] if budget.labels is None else [1 + -(-max(budget.labels - first, 0) // labels.count)]
+    if not rounds:
+        return None
+    iterations = min(rounds)
+    asked = first + (iterations - 1) * labels.count
+    batches = (asked if budget.labels is None else min(asked, budget.labels)) / labels.count
+    hours = sum((batches if one is labels else iterations) * (one.most_core_hours or 0.0) for one in jobs)
+    unlimited = [one.stage for one in jobs if one.most_core_hours is None]
+    uncounted = f" and without {', '.join(unlimited)}, which have no limit" if unlimited else ""
+    capped = "" if budget.core_hours is None else f"; the budget ends them at {budget.core_hours:g}"
+    return (
+        f"{iterations} iterations take {hours:.4g} core-hours at most, by the wall times, without restarts"
+        f"{uncounted}{capped}."
+    )
 
 
 def _asked_again(builder: Any) -> str | None:

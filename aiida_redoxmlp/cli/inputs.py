@@ -136,6 +136,7 @@ def load_code(label: str, otherwise: str = "") -> orm.AbstractCode:
     try:
         return orm.load_code(label)
     except (NotExistent, MultipleObjectsError, ValueError) as error:
+        # asked for orm.AbstractCode, AiiDA finds every node
         codes = orm.QueryBuilder().append(orm.Data, filters={"node_type": {"like": "data.core.code.%"}}).all(flat=True)
         known = sorted(code.full_label for code in codes)
         raise InputError(

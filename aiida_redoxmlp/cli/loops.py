@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from aiida import orm
 from rich.table import Table
 
@@ -71,23 +69,16 @@ def _running(graph: LoopGraph, number: int) -> tuple[str, ...]:
     """Return the line of the iteration that runs: its candidates, and what the labels that are back have come to."""
     selection = graph.selections.get(number)
     labels = graph.calls.get(number, {}).get("label", [])
-    outcomes = Counter(outcome_of(label) for label in labels if label.is_terminated)
-    counts = LabelCounts(
-        asked=len(labels),
-        landed=outcomes["landed"],
-        redox_errors=outcomes["redox_error"],
-        ambiguous=outcomes["ambiguous"],
-        failed=outcomes["failed"],
-    )
+    outcomes = [outcome_of(label) for label in labels if label.is_terminated]
     return (
         str(number),
         "runs",
         *(("", "") if selection is None else _candidates(BandCounts.model_validate(selection.report["counts"]))),
-        *(_labels(counts) if labels else ("",) * 5),
+        *(_labels(LabelCounts.of(outcomes, asked=len(labels))) if labels else ("",) * 5),
         "",
         "",
         "",
-        f"{outcomes.total()} of {len(labels)} labels are back" if labels else "",
+        f"{len(outcomes)} of {len(labels)} labels are back" if labels else "",
     )
 
 

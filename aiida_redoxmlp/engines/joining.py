@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiida_redoxmlp.engines.catalogue import ENGINES
+from aiida_redoxmlp.engines.catalogue import ENGINES, require_engine
 from aiida_redoxmlp.engines.registry import MODEL_FILE
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
 
@@ -30,8 +30,7 @@ def join_committees(folders: Sequence[Path], target: Path) -> None:
     names = sorted({_engine_of(folder) for folder in folders})
     if len(names) != 1:
         raise InputError(f"Committees of one engine can be joined, not of {', '.join(names) or 'none'}.")
-    if names[0] not in ENGINES:
-        raise InputError(f"There is no engine {names[0]!r}; the engines are {', '.join(sorted(ENGINES))}.")
+    require_engine(names[0])
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise InputError(f"{target} is not empty; join the committees in a new folder.")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from aiida_redoxmlp.engines.catalogue import ENGINES, SUMMARIES
+from aiida_redoxmlp.engines.catalogue import ENGINES, SUMMARIES, require_engine
 from aiida_redoxmlp.engines.contract import CommitteePotential, Engine
 from aiida_redoxmlp.engines.summary import ModelSummary
 from aiida_redoxmlp.errors import InputError, ModelIntegrityError
@@ -25,8 +25,7 @@ def get_engine(name: str) -> Engine:
     Raises:
         InputError: for an unknown name, or when the packages the engine stands on are not installed.
     """
-    if name not in ENGINES:
-        raise InputError(f"There is no engine {name!r}; the engines are {', '.join(sorted(ENGINES))}.")
+    require_engine(name)
     module_name, class_name = ENGINES[name]
     try:
         module = importlib.import_module(module_name)
@@ -80,8 +79,7 @@ def summarise(folder: Path) -> ModelSummary:
         ModelIntegrityError: if its description is not what was saved; weights that are not are told in the summary.
     """
     name = engine_of(folder)
-    if name not in SUMMARIES:
-        raise InputError(f"There is no engine {name!r}; the engines are {', '.join(sorted(SUMMARIES))}.")
+    require_engine(name)
     module_name, function = SUMMARIES[name]
     read: Callable[[Path], ModelSummary] = getattr(importlib.import_module(module_name), function)
     return read(Path(folder))

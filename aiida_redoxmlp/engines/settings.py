@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from aiida_redoxmlp.engines.catalogue import ENGINES
+from aiida_redoxmlp.engines.catalogue import require_engine
 from aiida_redoxmlp.engines.encoding import EncodingName
 from aiida_redoxmlp.engines.fine_tuning import FineTuning
 
@@ -62,8 +62,7 @@ class TrainingSettings(BaseModel):
     @field_validator("engine")
     @classmethod
     def _engine_is_known(cls, engine: str) -> str:
-        if engine not in ENGINES:
-            raise ValueError(f"there is no engine {engine!r}; the engines are {', '.join(sorted(ENGINES))}")
+        require_engine(engine)
         return engine
 
     @field_validator("seeds")

@@ -32,6 +32,7 @@ from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from tests.report.campaign_draft import CHEMISTRY
 from tests.report.loop_draft import LoopDraft
 from tests.report.process_draft import ProcessDraft, end
+from tests.workchains.active_learning.loop_by_hand import LEVELS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STRUCTURE = EXAMPLES / "structures" / "beta-Li0.5MnPO4.cif"
@@ -317,7 +318,6 @@ def test_the_table_tells_every_iteration_and_what_is_spent(aiida_profile):
 def test_the_line_of_the_iteration_that_runs_tells_what_its_labels_have_come_to(aiida_profile, make_frame):
     draft = LoopDraft()
     draft.select(0.2)
-    level = {2: np.array([0.98] * 5), 3: np.array([0.5, *[0.98] * 4])}
     asked = [((2, 3), (2, 3), 0), ((3, 2), (2, 3), 0), ((2, 3), (2, 3), 401), ((3, 2), None, 0)]
     for number, (wanted, found, exit_status) in enumerate(asked):
         frame = make_frame(number, found or wanted)
@@ -328,7 +328,7 @@ def test_the_line_of_the_iteration_that_runs_tells_what_its_labels_have_come_to(
         }
         label = draft.process(orm.WorkChainNode, "LabelWorkChain", draft.node, f"label_{number}_0", inputs)
         if found is not None:
-            levels = tuple(np.stack([level[state], np.full(5, 0.02)]) for state in found)
+            levels = tuple(np.stack([LEVELS[state], np.full(5, 0.02)]) for state in found)
             frames = DatasetData.from_frames([replace(frame, eigenvalues=levels)]).store()
             draft.hand_over(label, frames=frames)
             end(label, exit_status)

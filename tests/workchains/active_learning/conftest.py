@@ -17,12 +17,7 @@ from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.redox.configuration import Configuration
 from aiida_redoxmlp.workchains.active_learning import ActiveLearningWorkChain
 from tests.report.process_draft import ProcessDraft, end
-from tests.workchains.active_learning.loop_by_hand import (
-    COUNTS,
-    KEY,
-    LEVELS,
-    finished,
-)
+from tests.workchains.active_learning.loop_by_hand import COUNTS, KEY, LEVELS, finished
 
 
 @pytest.fixture

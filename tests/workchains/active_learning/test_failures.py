@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from tests.workchains.active_learning.loop_by_hand import (
-    EXIT,
-    ended_with,
-    explored,
-    exploring,
-    finished,
-)
+from tests.workchains.active_learning.loop_by_hand import EXIT, ended_with, explored, exploring, finished
 
 DISK_FULL = "The disk or the quota of the computer is full (No space left on device); free space there and start again."
 

@@ -9,10 +9,7 @@ from plumpy import ProcessState
 
 from aiida_redoxmlp.active_learning.records import LoopState
 from aiida_redoxmlp.errors import InputError
-from tests.workchains.active_learning.loop_by_hand import (
-    KEY,
-    ended_with,
-)
+from tests.workchains.active_learning.loop_by_hand import KEY, ended_with
 
 
 def test_a_spent_budget_is_extended_by_going_on(start, learning, submitted):

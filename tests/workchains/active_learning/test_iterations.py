@@ -5,14 +5,7 @@ from __future__ import annotations
 from aiida_redoxmlp.data.model import ModelData
 from aiida_redoxmlp.workchains.explore_base import ExploreBaseWorkChain
 from aiida_redoxmlp.workchains.train import TrainWorkChain
-from tests.workchains.active_learning.loop_by_hand import (
-    EXIT,
-    evaluated,
-    explored,
-    exploring,
-    finished,
-    trained,
-)
+from tests.workchains.active_learning.loop_by_hand import EXIT, evaluated, explored, exploring, finished, trained
 
 
 def test_a_dataset_alone_is_trained_on_first(start, submitted, labelled):

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aiida_redoxmlp.workchains.label import LabelWorkChain
-from tests.workchains.active_learning.loop_by_hand import (
-    EXIT,
-    ask,
-    ended_with,
-    finished,
-    said,
-)
+from tests.workchains.active_learning.loop_by_hand import EXIT, ask, ended_with, finished, said
 
 
 def test_without_dataset_and_model_neighbours_of_the_structures_are_labelled(start, submitted):
